@@ -1,0 +1,74 @@
+// One problem under measurement: plan, packed weights, seeded data, verified result, and timed executions.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench_buffer.hpp"
+#include "common.hpp"
+#include "roof.hpp"
+
+namespace cli {
+
+// Memory that the cold executions of all problems share. Inputs are only read, so they stay random numbers in
+// [-1, 1] of their type whatever ran before.
+class ColdPool {
+   public:
+    // Bytes that a rotation must pass over so that nothing of it is left in any cache: twice the last level.
+    explicit ColdPool(size_t rotation_bytes) : rotation_bytes_(rotation_bytes) {}
+    size_t rotation_bytes() const { return rotation_bytes_; }
+    const char *inputs(dwc_dtype dtype, size_t bytes);
+    char *outputs(size_t bytes);
+
+   private:
+    size_t rotation_bytes_;
+    std::map<dwc_dtype, Buffer> inputs_;
+    std::unique_ptr<Buffer> outputs_;
+};
+
+class BenchCase {
+   public:
+    // Plans, packs and fills the buffers. Throws Failure with one sentence that begins with the problem.
+    BenchCase(const std::string &problem, const PlanOptions &options);
+
+    // Runs once and compares with dwc_reference; throws Failure (exit code 1) where the result is not within
+    // tolerance(). To be called before anything is timed.
+    void verify();
+    double max_error() const { return max_error_; }
+    double tolerance() const { return tolerance_; }
+
+    // Seconds of one execution, on the average over a sample of at least `seconds` on the same buffers, warmed before.
+    double time_hot(double seconds);
+    // The same over sets of buffers that no cache holds, each used once.
+    double time_cold(ColdPool &pool);
+
+    const dwc_plan_info &info() const { return info_; }
+    const dwc_problem &problem() const { return problem_; }
+    double plan_us() const { return plan_us_; }
+    RoofRequest roof_request() const;
+
+   private:
+    struct PlanDeleter {
+        void operator()(dwc_plan *plan) const { dwc_plan_destroy(plan); }
+    };
+    struct WeightsDeleter {
+        void operator()(dwc_weights *weights) const { dwc_weights_destroy(weights); }
+    };
+
+    void make_plan(const PlanOptions &options);
+    void make_data();
+    void execute(const void *x, void *y) const;
+
+    dwc_problem problem_;
+    dwc_plan_info info_;
+    double plan_us_ = 0, max_error_ = 0, tolerance_ = 0;
+    std::unique_ptr<dwc_plan, PlanDeleter> plan_;
+    std::unique_ptr<dwc_weights, WeightsDeleter> packed_;
+    std::unique_ptr<Buffer> x_, w_, bias_, y_, workspace_;
+    int64_t w_count_ = 0, bias_count_ = 0;
+};
+
+}  // namespace cli

@@ -1,0 +1,82 @@
+// The command `dwconv`: one subcommand a file; this one only puts them together and turns every way of ending into an
+// exit code: 0 ok, 2 wrong usage or invalid input, 1 anything else.
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include "common.hpp"
+
+namespace {
+
+constexpr const char *kDescription =
+    "Depthwise 1-D convolution: run a Keras layer, check results, see what is compiled, measure it.";
+
+constexpr const char *kFooter = R"(
+Examples:
+  dwconv run --model m.keras --layer conv --x x.npy --y y.npy
+  dwconv run --config layer.json --kernel k.npy --bias b.npy --x x.npy --y y.npy
+  dwconv check tests/data/keras_oracle --only cases
+  dwconv list
+  dwconv explain f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu
+  dwconv bench --problem f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu --json
+
+Exit status: 0 ok; 2 wrong usage or invalid input, with one sentence on stderr; 1 anything else.
+`dwconv COMMAND --help` tells a command's options.)";
+
+void log_to_stderr(void *, const char *line) { std::fprintf(stderr, "dwconv: %s\n", line); }
+
+// CLI11 would speak of an unexpected argument or a missing subcommand, which does not say what was expected.
+void refuse_unknown_command(const CLI::App &app, int argc, char **argv) {
+    if (argc < 2) return;
+    const std::string word = argv[1];
+    if (word.rfind("-", 0) == 0) {
+        if (app.get_option_no_throw(word) != nullptr) return;
+        throw cli::Failure(cli::kExitInvalid, "unknown option \"" + word + "\" before a command; see `dwconv --help`");
+    }
+    std::string names;
+    for (const CLI::App *command : app.get_subcommands({})) {
+        if (command->get_name() == word) return;
+        names += (names.empty() ? "" : ", ") + command->get_name();
+    }
+    throw cli::Failure(cli::kExitInvalid, "unknown command \"" + word + "\"; the commands are " + names);
+}
+
+int parse_and_run(int argc, char **argv) {
+    int exit_code = cli::kExitOk;
+    CLI::App app(kDescription, "dwconv");
+    app.footer(kFooter);
+    app.set_version_flag("--version", std::string("dwconv ") + dwc_version());
+    app.require_subcommand(1);
+    cli::register_run(app, exit_code);
+    cli::register_check(app, exit_code);
+    cli::register_list(app, exit_code);
+    cli::register_explain(app, exit_code);
+    cli::register_bench(app, exit_code);
+
+    refuse_unknown_command(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+        if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+        std::string sentence = error.what();
+        for (char &c : sentence) {
+            if (c == '\n') c = ' ';
+        }
+        throw cli::Failure(cli::kExitInvalid, sentence + "; see `dwconv --help`");
+    }
+    return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    dwc_set_log_callback(log_to_stderr, nullptr);
+    const int exit_code = cli::guarded([&] { return parse_and_run(argc, argv); });
+    // A full disk or a closed pipe must not look like success.
+    std::cout.flush();
+    if (exit_code == cli::kExitOk && (!std::cout || std::fflush(stdout) != 0)) {
+        std::fprintf(stderr, "dwconv: the standard output could not be written\n");
+        return cli::kExitFailure;
+    }
+    return exit_code;
+}

@@ -1,0 +1,81 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "roof.hpp"
+
+namespace cli {
+namespace {
+
+std::string first_line(const std::string &path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+// "32K" and "1M" as sysfs writes them; 0 where it is no size.
+size_t parse_size(const std::string &text) {
+    size_t value = 0, i = 0;
+    for (; i < text.size() && i < 9 && text[i] >= '0' && text[i] <= '9'; ++i) value = value * 10 + (text[i] - '0');
+    if (i < text.size() && text[i] == 'K') value <<= 10;
+    if (i < text.size() && text[i] == 'M') value <<= 20;
+    return value;
+}
+
+// CPUs in a list such as "0-3,8-11".
+int count_cpus(const std::string &list) {
+    int count = 0;
+    size_t at = 0;
+    while (at < list.size()) {
+        const size_t end = std::min(list.find(',', at), list.size());
+        const std::string range = list.substr(at, end - at);
+        const size_t dash = range.find('-');
+        const int first = std::atoi(range.c_str());
+        count += 1 + (dash == std::string::npos ? 0 : std::atoi(range.c_str() + dash + 1) - first);
+        at = end + 1;
+    }
+    return count;
+}
+
+std::vector<CacheLevel> from_sysfs() {
+    std::vector<CacheLevel> levels;
+    int cpus_of_l1 = 1;
+    for (int index = 0; index < 8; ++index) {
+        const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+        const std::string type = first_line(folder + "type"), level = first_line(folder + "level");
+        const size_t bytes = parse_size(first_line(folder + "size"));
+        if (type.empty() || type == "Instruction" || level.empty() || bytes == 0) continue;
+        const int cpus = count_cpus(first_line(folder + "shared_cpu_list"));
+        // The threads of one core share its L1; a level that more CPUs share serves several cores.
+        if (levels.empty()) cpus_of_l1 = cpus;
+        levels.push_back({"L" + level, bytes, cpus > cpus_of_l1});
+    }
+    return levels;
+}
+
+std::vector<CacheLevel> from_sysconf() {
+    std::vector<CacheLevel> levels;
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+    const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+    for (int i = 0; i < 3; ++i) {
+        const long bytes = sysconf(names[i]);
+        if (bytes > 0) levels.push_back({"L" + std::to_string(i + 1), static_cast<size_t>(bytes), i == 2});
+    }
+#endif
+    return levels;
+}
+
+}  // namespace
+
+std::vector<CacheLevel> cache_levels() {
+    auto levels = from_sysfs();
+    if (levels.empty()) levels = from_sysconf();
+    if (levels.empty()) levels = {{"L1", 32 << 10, false}, {"L2", 512 << 10, false}, {"L3", 8 << 20, true}};
+    std::sort(levels.begin(), levels.end(), [](const auto &a, const auto &b) { return a.bytes < b.bytes; });
+    return levels;
+}
+
+}  // namespace cli

@@ -1,0 +1,122 @@
+// The generator of every convolution kernel: binds the mathematics to buffers, a family and a point.
+#include <Halide.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "activation.hpp"
+#include "algorithm.hpp"
+#include "family.hpp"
+#include "space.hpp"
+
+using namespace Halide;
+
+namespace {
+
+class DepthwiseConv : public Generator<DepthwiseConv> {
+public:
+    GeneratorParam<std::string> family{"family", "channels"};
+    GeneratorParam<std::string> activation{"activation", "linear"};
+    GeneratorParam<int> fixed_k{"k", 0};
+    GeneratorParam<int> fixed_stride{"stride", 1};
+    GeneratorParam<int> multiplier{"m", 1};
+    GeneratorParam<int> v{"v", 16};
+    GeneratorParam<int> t{"t", 8};
+    GeneratorParam<int> block{"block", 4};
+
+    // Index order innermost first; see algorithm.hpp. Types are set by x.type, w.type, b.type, y.type.
+    Input<Buffer<void, 3>> x{"x"};         // (i, j, n)
+    Input<Buffer<void, 3>> w{"w"};         // (m, q, k)
+    Input<Buffer<void, 2>> b{"b"};         // (m, q)
+    Input<Buffer<int32_t, 1>> taps{"taps"};  // (k): offset of tap k along i, line families with run-time K
+    Input<int32_t> max_tap{"max_tap"};     // the largest of them
+    Input<int32_t> stride{"stride_"};      // channels, where it is not fixed
+    Input<float> p0{"p0"}, p1{"p1"}, p2{"p2"};  // parameters of the fused activation
+    Output<Buffer<void, 4>> y{"y"};        // (m, i, j, n)
+
+    void generate() {
+        kernel_.point = {family, activation, fixed_k, fixed_stride, multiplier, v, t, block};
+        const dwc::Point &p = kernel_.point;
+        check(p);
+        const dwc::Vars &at = kernel_.v;
+        const bool channels = p.family == "channels", width = p.family == "width";
+
+        // Padding is no kernel's business: the plan hands rows that hold every element a tap reads.
+        dwc::At x_at;
+        if (channels) {
+            const Expr step = p.stride > 0 ? Expr(p.stride) : Expr(stride);
+            x_at = [=, this](const Expr &k) { return x(at.i, at.j * step + k, at.n); };
+        } else if (width && p.k > 0) {
+            x_at = [=, this](const Expr &k) { return x(at.i + k, at.j, at.n); };
+        } else {
+            x_at = [=, this](const Expr &k) {
+                return x(at.i + unsafe_promise_clamped(taps(k), 0, max_tap), at.j, at.n);
+            };
+        }
+        const Expr q = width ? Expr(at.j) : Expr(at.i);
+        kernel_.sum = dwc::depthwise(
+            at, cast<float>(b(at.m, q)), [=](const Expr &k) { return cast<float>(x_at(k)); },
+            [=, this](const Expr &k) { return cast<float>(w(at.m, q, k)); }, p.k, w.dim(2).extent(), p.block, has_fma());
+
+        const Expr sum = kernel_.sum.sum(at.m, at.i, at.j, at.n);
+        y(at.m, at.i, at.j, at.n) = cast(y.type(), dwc::activation_expr(p.activation, sum, p0, p1, p2, has_fma()));
+        kernel_.y = y;
+        bind_buffers(p);
+    }
+
+    void schedule() {
+        const std::string &name = kernel_.point.family;
+        if (name == "channels") dwc::schedule_channels(kernel_);
+        if (name == "width") dwc::schedule_width(kernel_);
+        if (name == "flat") dwc::schedule_flat(kernel_);
+    }
+
+private:
+    dwc::Kernel kernel_;
+
+    bool has_fma() const {
+        return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA);
+    }
+
+    void check(const dwc::Point &p) {
+        const Target target = get_target();
+        const int lanes = target.natural_vector_size<float>();
+        const bool x86_16 = target.arch == Target::X86 && !target.has_feature(Target::AVX512_Skylake);
+        const std::string rule = dwc::broken_rule(p, lanes, x86_16 ? 16 : 32);
+        if (rule.empty()) return;
+        std::cerr << "illegal point of family " << p.family << ": " << rule << "\n";
+        std::exit(1);  // GenGen is built without exceptions
+    }
+
+    // Every buffer starts at 0. The axis with stride 1 is i, but in y with a fixed M > 1, where the M outputs of one
+    // channel lie side by side; weights and bias are packed with their channels side by side in every case.
+    void bind_buffers(const dwc::Point &p) {
+        for (int d = 0; d < 3; ++d) x.dim(d).set_min(0), w.dim(d).set_min(0);
+        for (int d = 0; d < 4; ++d) y.dim(d).set_min(0);
+        b.dim(0).set_min(0).set_stride(Expr());
+        b.dim(1).set_min(0);
+        w.dim(0).set_stride(Expr());
+        taps.dim(0).set_min(0);
+        if (p.m > 0) {
+            y.dim(0).set_bounds(0, p.m);
+            w.dim(0).set_bounds(0, p.m);
+            b.dim(0).set_bounds(0, p.m);
+            y.bound(kernel_.v.m, 0, p.m);
+        }
+        if (p.m > 1) {
+            y.dim(1).set_stride(p.m);
+        } else {
+            y.dim(0).set_stride(Expr());
+            if (p.m == 1 || p.family == "width") y.dim(1).set_stride(1);
+        }
+        if (p.family != "width") {
+            w.dim(1).set_stride(1);
+            b.dim(1).set_stride(1);
+        }
+    }
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(DepthwiseConv, dwconv)

@@ -1,0 +1,108 @@
+#include "halide_glue.hpp"
+
+#include <HalideRuntime.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+
+namespace dwc {
+namespace {
+
+using ConvSignature = int (*)(const void* user_context, halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* b,
+                              halide_buffer_t* taps, int32_t max_tap, int32_t stride, float p0, float p1, float p2,
+                              halide_buffer_t* y);
+using ActivationSignature = int (*)(const void* user_context, halide_buffer_t* x, float p0, float p1, float p2,
+                                    halide_buffer_t* y);
+
+// Halide's own handler prints and aborts. The user context of every call is its KernelError.
+void record_error(void* user_context, const char* message) {
+    if (!user_context) return;
+    auto* error = static_cast<KernelError*>(user_context);
+    std::snprintf(error->message, sizeof error->message, "%s", message);
+    for (char* c = error->message; *c; ++c)
+        if (*c == '\n') *c = ' ';
+}
+
+void ignore_print(void*, const char*) {}
+
+// The runtime is private to this library, so its handlers are set once, before the first call of any kernel.
+void install_handlers() {
+    static const bool done = [] {
+        halide_set_error_handler(record_error);
+        halide_set_custom_print(ignore_print);
+        return true;
+    }();
+    (void)done;
+}
+
+constexpr halide_type_t type_of(dwc_dtype dtype) {
+    return dtype == DWC_BF16 ? halide_type_t(halide_type_bfloat, 16, 1) : halide_type_t(halide_type_float, 32, 1);
+}
+
+struct Buffer {
+    halide_dimension_t dims[4];
+    halide_buffer_t raw;
+
+    Buffer(const View& view, int rank, halide_type_t type) : dims{}, raw{} {
+        for (int d = 0; d < rank; ++d) {
+            dims[d].extent = static_cast<int32_t>(view.axis[d].extent);
+            dims[d].stride = static_cast<int32_t>(view.axis[d].stride);
+        }
+        raw.host = static_cast<uint8_t*>(view.data);
+        raw.type = type;
+        raw.dimensions = rank;
+        raw.dim = dims;
+    }
+    Buffer(const Buffer&) = delete;
+};
+
+struct Body {
+    int (*run)(void*, int64_t);
+    void* arg;
+};
+
+int run_body(void*, int index, uint8_t* closure) {
+    const auto* body = reinterpret_cast<const Body*>(closure);
+    return body->run(body->arg, index);
+}
+
+}  // namespace
+
+int call_conv(const ConvKernel& kernel, const ConvCall& call, KernelError& error) {
+    install_handlers();
+    error.message[0] = 0;
+    const halide_type_t type = type_of(kernel.dtype);
+    Buffer x(call.x, 3, type), w(call.w, 3, type), b(call.b, 2, type), y(call.y, 4, type);
+    static int32_t none = 0;
+    View offsets{const_cast<int32_t*>(call.taps ? call.taps : &none), {{std::max(call.tap_count, 1), 1}}};
+    Buffer taps(offsets, 1, halide_type_t(halide_type_int, 32, 1));
+    const float* p = call.parameters;
+    return reinterpret_cast<ConvSignature>(kernel.function)(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap,
+                                                            call.stride, p[0], p[1], p[2], &y.raw);
+}
+
+int call_activation(const ActivationRow& kernel, const float* p, float* values, int64_t count, int64_t rows,
+                    int64_t row_stride, KernelError& error) {
+    install_handlers();
+    error.message[0] = 0;
+    const View view{values, {{count, 1}, {rows, row_stride}}};
+    Buffer in(view, 2, type_of(DWC_F32)), out(view, 2, type_of(DWC_F32));
+    return reinterpret_cast<ActivationSignature>(kernel.function)(&error, &in.raw, p[0], p[1], p[2], &out.raw);
+}
+
+int pool_parallel_for(int threads, int64_t count, int (*body)(void*, int64_t), void* arg) {
+    install_handlers();
+    // The pool grows to the largest number asked for; a plan limits itself by the number of its tasks.
+    static std::atomic<int> size{0};
+    int current = size.load();
+    while (threads > current && !size.compare_exchange_weak(current, threads)) {
+    }
+    if (threads > current) halide_set_num_threads(threads);
+    Body closure{body, arg};
+    KernelError error;
+    return halide_do_par_for(&error, run_body, 0, static_cast<int>(count), reinterpret_cast<uint8_t*>(&closure));
+}
+
+}  // namespace dwc

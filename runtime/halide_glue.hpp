@@ -1,0 +1,46 @@
+// The only door to Halide: builds halide_buffer_t from plain views, calls kernels, catches their errors, lends the
+// runtime's thread pool. Nothing of Halide is visible through it.
+#pragma once
+
+#include <cstdint>
+
+#include "registry.hpp"
+
+namespace dwc {
+
+struct Axis {
+    int64_t extent, stride;  // elements
+};
+
+// A strided view, axes innermost first as in generators/algorithm.hpp. Kernels take 32-bit extents and strides and
+// refuse spans of 2^31 elements and more: the plan slices larger problems.
+struct View {
+    void* data;
+    Axis axis[4];
+};
+
+struct ConvCall {
+    View x;  // (i, j, n)
+    View w;  // (m, q, k)
+    View b;  // (m, q)
+    View y;  // (m, i, j, n)
+    const int32_t* taps;  // offsets of the taps along i (line families), `tap_count` of them
+    int32_t tap_count, max_tap, stride;
+    const float* parameters;  // three, of the fused activation
+};
+
+constexpr int kernel_message_size = 300;
+// Where a kernel's own error message goes; one per call in flight.
+struct KernelError {
+    char message[kernel_message_size];
+};
+
+// 0, or the kernel's error code with its message in `error`.
+int call_conv(const ConvKernel& kernel, const ConvCall& call, KernelError& error);
+// In place on `rows` rows of `count` f32, `row_stride` apart.
+int call_activation(const ActivationRow& kernel, const float* parameters, float* values, int64_t count, int64_t rows,
+                    int64_t row_stride, KernelError& error);
+// Runs body(arg, i) for i in [0, count) on up to `threads` threads of the pool inside the Halide runtime.
+int pool_parallel_for(int threads, int64_t count, int (*body)(void*, int64_t), void* arg);
+
+}  // namespace dwc

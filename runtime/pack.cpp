@@ -1,0 +1,64 @@
+#include "pack.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace dwc {
+namespace {
+
+// Copies every weight (tap j, channel c, multiple m) and bias (c, m) to its place; bits only, so any type of that size.
+template <typename T>
+void fill(const PackedLayout& l, const T* w, const T* bias, dwc_weights_order order, T* packed, T* packed_bias) {
+    const int64_t K = l.taps, C = l.channels, M = l.multiplier;
+    const auto weight = [&](int64_t j, int64_t c, int64_t m) {
+        return order == DWC_WEIGHTS_KERAS ? w[(j * C + c) * M + m] : w[(c * M + m) * K + j];
+    };
+    const auto start = [&](int64_t c, int64_t m) { return bias ? bias[c * M + m] : T{}; };
+    switch (l.family) {
+        case Family::width:  // (c, m, k)
+            for (int64_t c = 0; c < C; ++c)
+                for (int64_t m = 0; m < M; ++m) {
+                    for (int64_t j = 0; j < K; ++j) packed[(c * M + m) * K + j] = weight(j, c, m);
+                    packed_bias[c * M + m] = start(c, m);
+                }
+            break;
+        case Family::channels:  // (k, m, c)
+        case Family::flat: {    // (k, m, p), position p of a period has channel p mod C
+            const int64_t P = l.family == Family::flat ? l.period : C;
+            for (int64_t m = 0; m < M; ++m)
+                for (int64_t p = 0; p < P; ++p) {
+                    for (int64_t j = 0; j < K; ++j) packed[(j * M + m) * P + p] = weight(j, p % C, m);
+                    packed_bias[m * P + p] = start(p % C, m);
+                }
+            break;
+        }
+    }
+}
+
+}  // namespace
+
+dwc_weights* pack(const PackedLayout& layout, const void* w, const void* bias, dwc_weights_order order) {
+    const int64_t element = element_size(layout.dtype);
+    const int64_t per_tap = (layout.family == Family::flat ? layout.period : layout.channels) * layout.multiplier;
+    const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
+    const int64_t bias_offset = aligned(layout.taps * per_tap * element);
+    auto result = std::unique_ptr<dwc_weights>(new (std::nothrow) dwc_weights);
+    if (!result) return nullptr;
+    void* memory = std::aligned_alloc(64, static_cast<size_t>(aligned(bias_offset + per_tap * element) + 64));
+    if (!memory) return nullptr;
+    result->data = {static_cast<char*>(memory), std::free};
+    result->key = layout.key();
+    result->has_bias = bias != nullptr;
+    result->bias_offset = bias_offset;
+    char* data = result->data.get();
+    if (element == 4)
+        fill(layout, static_cast<const uint32_t*>(w), static_cast<const uint32_t*>(bias), order,
+             reinterpret_cast<uint32_t*>(data), reinterpret_cast<uint32_t*>(data + bias_offset));
+    else
+        fill(layout, static_cast<const uint16_t*>(w), static_cast<const uint16_t*>(bias), order,
+             reinterpret_cast<uint16_t*>(data), reinterpret_cast<uint16_t*>(data + bias_offset));
+    return result.release();
+}
+
+}  // namespace dwc

@@ -1,0 +1,22 @@
+// Weights in the order a kernel family reads them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "plan.hpp"
+
+struct dwc_weights {
+    std::string key;  // dwc::PackedLayout::key
+    bool has_bias;
+    // 64-byte aligned; the bias (zeros where the problem has none) follows the weights.
+    std::unique_ptr<char, void (*)(void*)> data{nullptr, nullptr};
+    int64_t bias_offset = 0;
+};
+
+namespace dwc {
+
+// w in `order`, bias (out_channels) or nullptr. nullptr where memory is short.
+dwc_weights* pack(const PackedLayout& layout, const void* w, const void* bias, dwc_weights_order order);
+
+}  // namespace dwc

@@ -1,0 +1,110 @@
+// A plan is a problem bound to a kernel, and a runner: the code that turns one execution into kernel calls on views.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "activation.hpp"
+#include "dwconv/dwconv.h"
+#include "halide_glue.hpp"
+#include "problem.hpp"
+#include "registry.hpp"
+
+namespace dwc {
+
+// Staging happens in a tile of this size on the stack of the task; what does not fit asks for the caller's workspace.
+constexpr int64_t stack_tile = 32 * 1024;
+// Outputs that one kernel call may write before an elementwise kernel follows: half of a small L1 cache.
+constexpr int64_t activation_tile = 4096;
+// Kernels count elements in 32 bits: a view spans fewer than this.
+constexpr int64_t largest_span = (int64_t{1} << 31) - 1;
+
+// How weights lie for a family; equal keys mean equal bytes.
+struct PackedLayout {
+    Family family;
+    dwc_dtype dtype;
+    int64_t taps, channels, multiplier, period;  // period: flat only
+    std::string key() const;
+};
+
+// A stretch of outputs along time that one loop of kernel calls computes: straight on the input, or on staged copies.
+struct Stretch {
+    int64_t begin, end;
+    bool staged;
+    int group;  // channels: which group of dilation phases
+};
+
+// Outputs [begin, end) of `count` whose taps all lie inside a row: step * t + first >= 0 and its last tap < length.
+Stretch interior(int64_t count, int64_t first, int64_t step, int64_t last_tap, int64_t length);
+
+// A share of the work; the shares of a plan write disjoint outputs (or the same bits where tiles overlap).
+struct Task {
+    int64_t n0, n1;  // batch
+    int64_t c0, c1;  // input channels
+    int64_t s0, s1;  // stretches
+};
+
+struct Job {
+    const char* x;
+    char* y;
+    const char* weights;
+    const char* bias;
+    char* scratch;  // Runner::scratch_bytes, or the stack tile
+    KernelError* error;
+};
+
+class Runner {
+   public:
+    Runner(const Problem& problem, const ConvKernel& kernel, const ActivationRow* epilogue);
+    virtual ~Runner() = default;
+    // 0, or the code of the kernel call that failed.
+    virtual int run(const Task& task, const Job& job) const = 0;
+
+    PackedLayout packed() const;
+    int64_t scratch_bytes() const { return scratch_bytes_; }
+    const std::vector<Task>& tasks() const { return tasks_; }
+
+   protected:
+    // Cuts the work into at most `threads` tasks: by batch, else by blocks of channels, else by stretches (which the
+    // runner has cut beforehand where stretches_for says so).
+    void cut(int threads, int64_t channel_block);
+    // Cuts long straight stretches into `parts`, none shorter than `least`, where batch and channels are too few.
+    void cut_stretches(int threads, int64_t channel_block, int64_t least);
+    // The elementwise kernel on `rows` rows of `count` outputs that a kernel call has just written.
+    int activate(float* y, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
+    int64_t tile_elements() const { return stack_tile / element_; }
+
+    Problem p_;
+    const ConvKernel& kernel_;
+    const ActivationRow* epilogue_;  // nullptr: fused, or linear
+    ActivationKernel activation_;
+    int64_t element_;  // bytes
+    int64_t period_ = 0;
+    int64_t scratch_bytes_ = 0;
+    std::vector<Stretch> stretches_;
+    std::vector<Task> tasks_;
+};
+
+std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
+std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
+std::unique_ptr<Runner> make_flat_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
+
+// Number of CPUs that the affinity mask and the cgroup's quota leave this process, at least 1.
+int usable_cpus();
+
+// Log lines; see dwc_set_log_callback.
+bool verbose();
+void log_line(const std::string& line);
+
+}  // namespace dwc
+
+struct dwc_plan {
+    dwc::Problem problem;
+    std::string key, kernel_name, target_name, reason, weights_key;
+    std::unique_ptr<dwc::Runner> runner;  // nullptr: reference, or nothing to compute
+    bool reference = false;
+    int threads = 1;
+    dwc_parallel_for parallel_for = nullptr;
+    void* parallel_for_user = nullptr;
+};

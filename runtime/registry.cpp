@@ -1,0 +1,121 @@
+#include "registry.hpp"
+
+#include <array>
+#include <cstring>
+
+#define DWC_KERNEL(symbol, ...) extern "C" void symbol();
+#define DWC_ACTIVATION_KERNEL(symbol, ...) extern "C" void symbol();
+#include "kernels.inc"
+#undef DWC_KERNEL
+#undef DWC_ACTIVATION_KERNEL
+
+namespace dwc {
+namespace {
+
+enum TargetIndex : int {
+#define DWC_TARGET(id, ...) id,
+#include "targets.inc"
+#undef DWC_TARGET
+    target_count
+};
+
+constexpr std::array<Target, target_count> target_table = {{
+#define DWC_TARGET(id, name, parent, processor, cpu, fma, built) {name, parent, processor, cpu, fma != 0, built != 0},
+#include "targets.inc"
+#undef DWC_TARGET
+}};
+
+constexpr ConvKernel conv_table[] = {
+#define DWC_KERNEL(symbol, name, family, target, activation, dtype, k, stride, m, v, t) \
+    {symbol, name, Family::family, target, #activation, dtype, k, stride, m, v, t},
+#define DWC_ACTIVATION_KERNEL(...)
+#include "kernels.inc"
+#undef DWC_KERNEL
+#undef DWC_ACTIVATION_KERNEL
+};
+
+constexpr ActivationRow activation_table[] = {
+#define DWC_KERNEL(...)
+#define DWC_ACTIVATION_KERNEL(symbol, name, target, v) {symbol, name, target, v},
+#include "kernels.inc"
+#undef DWC_KERNEL
+#undef DWC_ACTIVATION_KERNEL
+};
+
+bool cpu_has([[maybe_unused]] std::string_view feature) {
+#if defined(__x86_64__)
+    // __builtin_cpu_supports also asks whether the operating system saves the registers.
+    if (feature == "sse4.1") return __builtin_cpu_supports("sse4.1");
+    if (feature == "avx2") return __builtin_cpu_supports("avx2");
+    if (feature == "fma") return __builtin_cpu_supports("fma");
+    if (feature == "f16c") return __builtin_cpu_supports("f16c");
+    if (feature == "avx512f") return __builtin_cpu_supports("avx512f");
+    if (feature == "avx512bw") return __builtin_cpu_supports("avx512bw");
+    if (feature == "avx512cd") return __builtin_cpu_supports("avx512cd");
+    if (feature == "avx512dq") return __builtin_cpu_supports("avx512dq");
+    if (feature == "avx512vl") return __builtin_cpu_supports("avx512vl");
+#endif
+    return false;  // a feature this file does not know is one the CPU does not have
+}
+
+bool processor_is(std::string_view processor) {
+#if defined(__x86_64__)
+    return processor == "x86_64";
+#elif defined(__aarch64__)
+    return processor == "aarch64";
+#else
+    return false;
+#endif
+}
+
+bool detect(const Target& target) {
+    if (!target.built || !processor_is(target.processor)) return false;
+    std::string_view rest = target.cpu;
+    while (!rest.empty()) {
+        const size_t comma = rest.find(',');
+        if (!cpu_has(rest.substr(0, comma))) return false;
+        rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    }
+    return true;
+}
+
+}  // namespace
+
+bool Target::supported() const {
+    static const std::array<bool, target_count> known = [] {
+        std::array<bool, target_count> all{};
+        for (int i = 0; i < target_count; ++i) all[i] = detect(target_table[i]);
+        return all;
+    }();
+    return known[this - target_table.data()];
+}
+
+const char* family_name(Family family) {
+    switch (family) {
+        case Family::channels: return "channels";
+        case Family::width: return "width";
+        case Family::flat: return "flat";
+    }
+    return "unknown";
+}
+
+std::span<const Target> targets() { return target_table; }
+std::span<const ConvKernel> conv_kernels() { return conv_table; }
+std::span<const ActivationRow> activation_rows() { return activation_table; }
+
+int find_target(std::string_view name) {
+    for (int i = 0; i < target_count; ++i)
+        if (name == target_table[i].name) return i;
+    return -1;
+}
+
+const ActivationRow* find_activation(std::string_view function, int target) {
+    while (target >= 0) {
+        for (const ActivationRow& row : activation_table)
+            if (row.target == target && function == row.name) return &row;
+        target = find_target(target_table[target].parent);
+    }
+    return nullptr;
+}
+
+}  // namespace dwc

@@ -1,0 +1,52 @@
+// What this library was compiled with: the rows of the generated tables, and what this CPU can run of them.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "dwconv/dwconv.h"
+
+namespace dwc {
+
+struct Target {
+    const char* name;
+    const char* parent;     // "" at the root
+    const char* processor;  // as uname -m has it
+    const char* cpu;        // comma-separated features it needs
+    bool fma, built;
+
+    bool supported() const;  // this CPU has the features (asked once)
+};
+
+enum class Family { channels, width, flat };
+const char* family_name(Family family);
+
+using KernelFunction = void (*)();  // called through halide_glue only, which knows the real signatures
+
+struct ConvKernel {
+    KernelFunction function;
+    const char* name;
+    Family family;
+    int target;              // index into targets()
+    const char* activation;  // fused: "linear", "clamp", "silu"
+    dwc_dtype dtype;
+    int k, stride, m;  // 0: at run time
+    int v, t;          // the point
+};
+
+struct ActivationRow {
+    KernelFunction function;
+    const char* name;
+    int target;
+    int v;
+};
+
+std::span<const Target> targets();
+std::span<const ConvKernel> conv_kernels();
+std::span<const ActivationRow> activation_rows();
+
+int find_target(std::string_view name);  // index, or -1
+// The elementwise kernel of `function` for `target` or the nearest of its ancestors that is built; nullptr if none.
+const ActivationRow* find_activation(std::string_view function, int target);
+
+}  // namespace dwc

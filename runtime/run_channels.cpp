@@ -1,0 +1,169 @@
+// Runner of family `channels` (nlc). Dilation d is no code of its own: output times of one residue modulo d form a dense
+// convolution on every d-th row of x, and residues whose rows have the same ends go together, as the batch axis of one
+// kernel call. Only outputs next to an end of a row are computed on zero-extended copies.
+#include <algorithm>
+
+#include "plan.hpp"
+#include "stage.hpp"
+
+namespace dwc {
+namespace {
+
+// Residues r in [first, first + count) of output time modulo the dilation. Within one, output i reads elements
+// s*i + start + k, k < K, of a row of `length` elements, d time steps apart, the first of them at time origin(r).
+struct Group {
+    int64_t first, count, start, length, outputs;
+};
+
+class ChannelsRunner final : public Runner {
+   public:
+    ChannelsRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) : Runner(p, k, e) {
+        make_groups();
+        for (size_t g = 0; g < groups_.size(); ++g) add_stretches(static_cast<int>(g));
+        cut_stretches(threads, kernel_.v, 4 * kernel_.t);
+        cut(threads, kernel_.v);
+        plan_staging();
+    }
+
+    int run(const Task& task, const Job& job) const override {
+        for (int64_t s = task.s0; s < task.s1; ++s) {
+            const Stretch& stretch = stretches_[s];
+            if (stretch.staged) {
+                for (int64_t n = task.n0; n < task.n1; ++n)
+                    if (const int code = run_staged(stretch, n, task, job)) return code;
+            } else if (const int code = run_straight(stretch, task, job)) {
+                return code;
+            }
+        }
+        return 0;
+    }
+
+   private:
+    // A block of outputs: residues [r, r + phases), outputs [i, i + rows) of each, channels [c, c + channels).
+    struct Block {
+        int64_t n, r, phases, i, rows, c, channels;
+    };
+
+    std::vector<Group> groups_;
+
+    void make_groups() {
+        const int64_t d = p_.given.dilation, s = p_.given.stride, L = p_.given.length;
+        for (int64_t r = 0; r < std::min(d, p_.out_length); ++r) {
+            const int64_t at = s * r - p_.given.pad_left;
+            const int64_t start = at >= 0 ? at / d : -((-at + d - 1) / d);
+            const int64_t origin = at - start * d;
+            const Group g{r, 1, start, origin < L ? (L - origin + d - 1) / d : 0, (p_.out_length - r + d - 1) / d};
+            Group* last = groups_.empty() ? nullptr : &groups_.back();
+            if (last && last->start == g.start && last->length == g.length && last->outputs == g.outputs)
+                ++last->count;
+            else
+                groups_.push_back(g);
+        }
+    }
+
+    void add_stretches(int index) {
+        const Group& g = groups_[index];
+        const int64_t t = kernel_.t, K = p_.given.kernel_size;
+        const Stretch in = interior(g.outputs, g.start, p_.given.stride, K - 1, g.length);
+        // A row of K taps must fit a view; kernels with absurd reach work on copies alone.
+        if (in.end - in.begin < t || K * p_.given.dilation * p_.x.t > largest_span / 4) {
+            stretches_.push_back({0, g.outputs, true, index});
+            return;
+        }
+        // A kernel computes at least t outputs, so a staged end reaches into the interior: same values, same bits.
+        if (in.begin > 0) stretches_.push_back({0, std::max(in.begin, t), true, index});
+        stretches_.push_back({in.begin, in.end, false, index});
+        if (in.end < g.outputs) stretches_.push_back({std::min(in.end, g.outputs - t), g.outputs, true, index});
+    }
+
+    int64_t rows_read(int64_t outputs) const { return (outputs - 1) * p_.given.stride + p_.given.kernel_size; }
+
+    void plan_staging() {
+        for (const Stretch& s : stretches_)
+            if (s.staged) scratch_bytes_ = std::max(scratch_bytes_, rows_read(kernel_.t) * kernel_.v * element_);
+    }
+
+    int call(const Block& b, void* x, int64_t x_step, int64_t x_phase, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const int64_t C = g.channels, M = g.depth_multiplier, K = g.kernel_size;
+        ConvCall call{};
+        call.x = {x, {{b.channels, 1}, {rows_read(b.rows), x_step}, {b.phases, x_phase}}};
+        call.w = {const_cast<char*>(job.weights) + b.c * element_, {{M, C}, {b.channels, 1}, {K, M * C}}};
+        call.b = {const_cast<char*>(job.bias) + b.c * element_, {{M, C}, {b.channels, 1}}};
+        char* y = job.y + (b.n * p_.y.n + (b.r + b.i * g.dilation) * p_.y.t + b.c * M) * element_;
+        call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, g.dilation * p_.y.t}, {b.phases, p_.y.t}}};
+        call.stride = static_cast<int32_t>(g.stride);
+        call.parameters = activation_.p;
+        if (const int code = call_conv(kernel_, call, *job.error)) return code;
+        if (!epilogue_) return 0;
+        for (int64_t phase = 0; phase < b.phases; ++phase) {
+            float* row = reinterpret_cast<float*>(y) + phase * p_.y.t;
+            if (const int code = activate(row, b.channels * M, b.rows, g.dilation * p_.y.t, job)) return code;
+        }
+        return 0;
+    }
+
+    int run_straight(const Stretch& s, const Task& task, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const Group& group = groups_[s.group];
+        const int64_t C = task.c1 - task.c0, M = g.depth_multiplier, t = kernel_.t, v = kernel_.v;
+        const int64_t x_step = g.dilation * p_.x.t, y_step = g.dilation * p_.y.t;
+        int64_t rows = s.end - s.begin, channels = C, phases = group.count;
+        rows = std::clamp(largest_span / 2 / std::max(x_step * g.stride, y_step), t, rows);
+        phases = std::clamp<int64_t>(largest_span / 2 / std::max(p_.x.t * g.stride, p_.y.t), 1, phases);
+        if (epilogue_) {
+            channels = std::clamp(activation_tile / (t * M) / v * v, v, C);
+            rows = std::clamp(activation_tile / (channels * M), t, rows);
+            phases = 1;
+        }
+        for (int64_t n = task.n0; n < task.n1; ++n)
+            for (int64_t r = 0; r < group.count; r += phases)
+                for (int64_t i = s.begin; i < s.end; i += rows)
+                    for (int64_t c = 0; c < C; c += channels) {
+                        Block b{n, group.first + r, std::min(phases, group.count - r), i, rows, 0, channels};
+                        b.i = std::min(i, s.end - rows);  // the last block overlaps the one before
+                        b.c = task.c0 + std::min(c, C - channels);
+                        const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
+                        const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
+                        if (const int code = call(b, const_cast<char*>(x), x_step, g.stride * p_.x.t, job)) return code;
+                    }
+        return 0;
+    }
+
+    int run_staged(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const Group& group = groups_[s.group];
+        const int64_t C = task.c1 - task.c0, t = kernel_.t, v = kernel_.v;
+        const int64_t room = std::max(tile_elements(), scratch_bytes_ / element_);
+        // Long stretches first (their rows overlap by K - 1), then wide blocks, then many phases at once.
+        const int64_t fit = (room / v - g.kernel_size) / g.stride + 1;
+        const int64_t rows = std::clamp(fit, t, s.end - s.begin), read = rows_read(rows);
+        const int64_t channels = std::clamp(room / read / v * v, v, C);
+        const int64_t phases = std::clamp<int64_t>(room / (read * channels), 1, group.count);
+        for (int64_t r = 0; r < group.count; r += phases)
+            for (int64_t c = 0; c < C; c += channels)
+                for (int64_t i = s.begin; i < s.end; i += rows) {
+                    Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels};
+                    b.i = std::min(i, s.end - rows);
+                    b.c = task.c0 + std::min(c, C - channels);
+                    for (int64_t phase = 0; phase < b.phases; ++phase) {
+                        const int64_t origin = g.stride * (b.r + phase) - g.pad_left - group.start * g.dilation;
+                        const Piece piece{group.start + g.stride * b.i, read,    1, group.length,
+                                          g.dilation * p_.x.t,          channels};
+                        stage(job.scratch + phase * read * channels * element_,
+                              job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
+                    }
+                    if (const int code = call(b, job.scratch, channels, read * channels, job)) return code;
+                }
+        return 0;
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e,
+                                             int threads) {
+    return std::make_unique<ChannelsRunner>(p, k, e, threads);
+}
+
+}  // namespace dwc

@@ -1,0 +1,184 @@
+// Runner of family `width` (ncl): one row a channel, the vector along time. Tap j reads x at a run-time offset, so a
+// dilated tap is only another offset; a strided row is staged as its stride phases side by side, which turns tap j into
+// an offset into phase (j*d) mod s. Outputs next to an end of the row are computed on zero-extended copies, and rows
+// shorter than the kernel's tile into a tile of their own.
+#include <algorithm>
+#include <cstring>
+
+#include "plan.hpp"
+#include "stage.hpp"
+
+namespace dwc {
+namespace {
+
+class WidthRunner final : public Runner {
+   public:
+    WidthRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads)
+        : Runner(p, k, e), tile_(int64_t{k.v} * k.t) {
+        add_stretches();
+        plan_staging();
+        cut_stretches(threads, 1, 4 * tile_);
+        cut(threads, 1);
+    }
+
+    int run(const Task& task, const Job& job) const override {
+        for (int64_t s = task.s0; s < task.s1; ++s) {
+            const Stretch& stretch = stretches_[s];
+            for (int64_t n = task.n0; n < task.n1; ++n)
+                if (const int code = stretch.staged ? run_staged(stretch, n, task, job)
+                                                    : run_straight(stretch, n, task, job))
+                    return code;
+        }
+        return 0;
+    }
+
+   private:
+    struct Taps {
+        std::vector<int32_t> offsets;
+        int32_t last = 0;
+    };
+
+    int64_t tile_;
+    int64_t block_ = 0;  // outputs of a staged block; with stride > 1 all staged blocks have this many
+    Taps straight_taps_, staged_taps_;
+
+    // Elements of one phase that `outputs` outputs read, and of a whole staged row.
+    int64_t plane(int64_t outputs) const { return outputs - 1 + (p_.effective_kernel - 1) / p_.given.stride + 1; }
+    int64_t staged_row(int64_t outputs) const { return p_.given.stride * plane(outputs); }
+
+    Taps make_taps(int64_t stride, int64_t plane_size) const {
+        Taps taps;
+        if (kernel_.k) return taps;  // its taps are neighbours
+        for (int64_t j = 0; j < p_.given.kernel_size; ++j) {
+            const int64_t at = j * p_.given.dilation;
+            taps.offsets.push_back(static_cast<int32_t>(at % stride * plane_size + at / stride));
+            taps.last = std::max(taps.last, taps.offsets.back());
+        }
+        return taps;
+    }
+
+    void add_stretches() {
+        const dwc_problem& g = p_.given;
+        const Stretch in = interior(p_.out_length, -g.pad_left, g.stride, p_.effective_kernel - 1, g.length);
+        if (g.stride > 1 || in.end - in.begin < tile_) {
+            stretches_.push_back({0, p_.out_length, true, 0});
+            return;
+        }
+        if (in.begin > 0) stretches_.push_back({0, std::max(in.begin, tile_), true, 0});
+        stretches_.push_back({in.begin, in.end, false, 0});
+        if (in.end < p_.out_length) stretches_.push_back({std::min(in.end, p_.out_length - tile_), p_.out_length, true, 0});
+    }
+
+    void plan_staging() {
+        const dwc_problem& g = p_.given;
+        int64_t longest = 0;
+        for (const Stretch& s : stretches_)
+            if (s.staged) longest = std::max(longest, s.end - s.begin);
+        const int64_t room = tile_elements();
+        const int64_t fit = room / g.stride - (p_.effective_kernel - 1) / g.stride - 1;
+        block_ = std::max(tile_, std::min(longest, fit));
+        if (longest) {
+            const int64_t short_rows = longest < tile_ ? tile_ : 0;  // these need a tile for y as well
+            scratch_bytes_ = (staged_row(block_) + p_.given.depth_multiplier * short_rows) * element_;
+        }
+        straight_taps_ = make_taps(1, 0);
+        staged_taps_ = make_taps(g.stride, plane(block_));
+    }
+
+    // One kernel call: `outputs` outputs of channels [c, c + channels).
+    struct Rows {
+        View x;
+        const Taps* taps;
+        int64_t c, channels, outputs;
+        char* y;
+        int64_t y_m, y_c;  // elements between outputs of a channel and between channels
+    };
+
+    int call(const Rows& r, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const int64_t M = g.depth_multiplier, K = g.kernel_size;
+        ConvCall call{};
+        call.x = r.x;
+        // Packed (c, m, k): the taps of one output row side by side.
+        call.w = {const_cast<char*>(job.weights) + r.c * M * K * element_, {{M, K}, {r.channels, M * K}, {K, 1}}};
+        call.b = {const_cast<char*>(job.bias) + r.c * M * element_, {{M, 1}, {r.channels, M}}};
+        call.y = {r.y, {{M, r.y_m}, {r.outputs, 1}, {r.channels, r.y_c}, {1, 0}}};
+        call.taps = r.taps->offsets.data();
+        call.tap_count = static_cast<int32_t>(r.taps->offsets.size());
+        call.max_tap = r.taps->last;
+        call.stride = 1;
+        call.parameters = activation_.p;
+        if (const int code = call_conv(kernel_, call, *job.error)) return code;
+        if (!epilogue_) return 0;
+        float* y = reinterpret_cast<float*>(r.y);
+        for (int64_t m = 0; m < M; ++m)
+            if (const int code = activate(y + m * r.y_m, r.outputs, r.channels, r.y_c, job)) return code;
+        return 0;
+    }
+
+    char* y_at(const Job& job, int64_t n, int64_t c, int64_t t) const {
+        return job.y + (n * p_.y.n + c * p_.given.depth_multiplier * p_.y.c + t) * element_;
+    }
+
+    int run_straight(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const int64_t M = g.depth_multiplier, C = task.c1 - task.c0;
+        int64_t outputs = std::min(s.end - s.begin, largest_span / 2), channels = C;
+        if (epilogue_) outputs = std::clamp(activation_tile, tile_, outputs);
+        if (epilogue_) channels = std::clamp<int64_t>(activation_tile / (outputs * M), 1, C);
+        channels = std::clamp<int64_t>(largest_span / 2 / std::max({p_.x.c, M * p_.y.c, int64_t{1}}), 1, channels);
+        for (int64_t c = task.c0; c < task.c1; c += channels) {
+            const int64_t block = std::min(channels, task.c1 - c);
+            for (int64_t i = s.begin; i < s.end; i += outputs) {
+                const int64_t t = std::min(i, s.end - outputs);
+                const char* x = job.x + (n * p_.x.n + c * p_.x.c + t - g.pad_left) * element_;
+                const View view{const_cast<char*>(x),
+                                {{outputs + p_.effective_kernel - 1, 1}, {block, p_.x.c}, {1, 0}}};
+                const Rows rows{view, &straight_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
+                if (const int code = call(rows, job)) return code;
+            }
+        }
+        return 0;
+    }
+
+    void copy_out(const char* tile, int64_t outputs, const Stretch& s, int64_t n, int64_t c, int64_t channels,
+                  const Job& job) const {
+        for (int64_t q = 0; q < channels * p_.given.depth_multiplier; ++q)
+            std::memcpy(y_at(job, n, c, s.begin) + q * p_.y.c * element_, tile + q * outputs * element_,
+                        static_cast<size_t>((s.end - s.begin) * element_));
+    }
+
+    int run_staged(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const int64_t M = g.depth_multiplier, room = std::max(tile_elements(), scratch_bytes_ / element_);
+        const bool short_rows = s.end - s.begin < tile_;
+        // With stride 1 the offsets of the taps do not depend on the block's size.
+        const int64_t outputs = g.stride > 1 ? block_ : std::clamp(s.end - s.begin, tile_, block_);
+        const int64_t row = staged_row(outputs), out = short_rows ? M * outputs : 0;
+        const int64_t channels = std::clamp<int64_t>(room / (row + out), 1, task.c1 - task.c0);
+        for (int64_t c = task.c0; c < task.c1; c += channels) {
+            const int64_t block = std::min(channels, task.c1 - c);
+            for (int64_t i = s.begin; i < s.end; i += outputs) {
+                const int64_t t = short_rows ? s.begin : std::min(i, s.end - outputs);
+                const Piece piece{t * g.stride - g.pad_left, plane(outputs), g.stride, g.length, 1, 1};
+                for (int64_t k = 0; k < block; ++k)
+                    stage(job.scratch + k * row * element_, job.x + (n * p_.x.n + (c + k) * p_.x.c) * element_, piece,
+                          element_);
+                const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
+                Rows rows{view, &staged_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
+                if (short_rows) rows.y = job.scratch + block * row * element_, rows.y_m = outputs, rows.y_c = M * outputs;
+                if (const int code = call(rows, job)) return code;
+                if (short_rows) copy_out(rows.y, outputs, s, n, c, block, job);
+            }
+        }
+        return 0;
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) {
+    return std::make_unique<WidthRunner>(p, k, e, threads);
+}
+
+}  // namespace dwc

@@ -1,0 +1,224 @@
+#include "select.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+#include "activation.hpp"
+#include "error.hpp"
+
+namespace dwc {
+namespace {
+
+template <typename... Args>
+std::string text(const char* format, Args... args) {
+    char buffer[300];
+    std::snprintf(buffer, sizeof buffer, format, args...);
+    return buffer;
+}
+
+std::string from(const char* option, const char* variable) {
+    if (option) return option;
+    const char* value = std::getenv(variable);
+    return value ? value : "";
+}
+
+// Why `kernel` cannot compute the problem, or empty.
+std::string refusal(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    const auto number = [](int64_t v) { return static_cast<long long>(v); };
+    if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return "other dtype";
+    const dwc_layout layout = k.family == Family::width ? DWC_NCL : DWC_NLC;
+    if (g.layout != layout) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
+    if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
+    if (k.m && k.m != g.depth_multiplier) return text("compiled for depth_multiplier %d", k.m);
+
+    const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
+    if (std::string_view(k.activation) != "linear" && std::string_view(k.activation) != wanted.function)
+        return text("fuses %s", k.activation);
+    if (k.dtype != DWC_F32 && std::string_view(k.activation) != wanted.function)
+        return "elementwise activations run on f32 outputs only";
+
+    const bool offsets = g.stride > 1 || g.dilation > 1;
+    switch (k.family) {
+        case Family::channels:
+            if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
+            if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
+            if (phase_rows(p) < k.t)
+                return text("needs %d outputs in a row, there are %lld", k.t, number(phase_rows(p)));
+            break;
+        case Family::width:
+            if (k.k && offsets) return "compiled for stride 1 and dilation 1";
+            break;
+        case Family::flat: {
+            const int64_t period = flat_period(g.channels, k.v);
+            if (g.channels > 64) return "for at most 64 channels";
+            if (p.x.t != g.channels || p.y.t != p.out_channels) return "needs time steps that touch";
+            if (period * g.depth_multiplier > 4096) return text("a period would hold %lld positions", number(period));
+            break;
+        }
+    }
+    return {};
+}
+
+double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
+
+// Predicted cost in multiply-add slots of one lane: the lanes a kernel computes, waste included, times how far from the
+// peak its inner loop runs. The factors were measured on Zen 4 (2 x 512-bit halves), f32, 2026-11-22, and order the
+// points; only their ratios matter.
+double cost(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
+    const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
+    const double lanes = targets()[k.target].name == std::string_view("x86-64-avx512") ? 16
+                         : targets()[k.target].name == std::string_view("x86-64-avx2") ? 8
+                                                                                       : 4;
+    double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
+    switch (k.family) {
+        case Family::channels: {
+            const double phases = static_cast<double>(std::min(g.dilation, p.out_length));
+            outputs = round_up(C, k.v) * M * phases * round_up(rows / phases, k.t);
+            per_tap = k.t == 1 ? 2.2 : 1 + 0.5 / k.t;  // x and w loads beside the product
+            if (k.stride == 0 && g.stride < 3) per_tap *= 1.25;  // loads are not shared between steps
+            if (k.v < lanes) per_tap *= lanes / k.v;
+            if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
+            if (phases > 1) fixed += 2;
+            break;
+        }
+        case Family::width: {
+            const double tile = k.v * k.t;
+            outputs = C * M * round_up(rows, tile);
+            per_tap = k.t == 1 ? 2.5 : 1.45;  // a load that crosses cache lines for every product
+            if (rows < tile) fixed += 4;
+            if (g.stride > 1) fixed += 4;
+            fixed += 200 * lanes / std::max(rows, tile);  // one row after the other
+            break;
+        }
+        case Family::flat: {
+            const double period = static_cast<double>(flat_period(g.channels, k.v));
+            outputs = round_up(rows * C, period * k.t) * M;
+            per_tap = (k.t == 1 ? 2.5 : 1.25) + (M > 1 ? 0 : 0.3);
+            fixed = 5;
+            if (g.stride > 1) fixed += 6;
+            break;
+        }
+    }
+    if (k.k == 0) fixed += 2, per_tap += 0.05;
+    const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
+    if (wanted != k.activation) fixed += 6;  // another pass over the tile in L1
+    return static_cast<double>(g.batch) * outputs * (K * per_tap + fixed);
+}
+
+bool ancestor_or_self(int target, int of) {
+    while (of >= 0 && of != target) of = find_target(targets()[of].parent);
+    return of == target;
+}
+
+dwc_status forced_target(const Wish& wish, int* target, dwc_error* error) {
+    *target = find_target(wish.target);
+    if (*target < 0)
+        return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: no such target, see `dwconv list`",
+                    wish.target.c_str());
+    const Target& t = targets()[*target];
+    if (!t.built) return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: not built in this library", t.name);
+    if (!t.supported())
+        return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: this CPU does not support it", t.name);
+    return DWC_OK;
+}
+
+// Best target this CPU runs: the first supported row of the table, which lists the best first.
+int best_target() {
+    const auto all = targets();
+    for (size_t i = 0; i < all.size(); ++i)
+        if (all[i].supported()) return static_cast<int>(i);
+    return -1;
+}
+
+dwc_status choose_forced(const Problem& problem, const Wish& wish, Selection* s, dwc_error* error) {
+    for (Candidate& c : s->candidates) {
+        if (wish.kernel != c.kernel->name) continue;
+        if (!targets()[c.kernel->target].supported())
+            return fail(error, DWC_ERROR_FORCED_KERNEL, "force_kernel=%s: this CPU does not support its target",
+                        c.kernel->name);
+        if (const std::string why = refusal(problem, *c.kernel); !why.empty())
+            return fail(error, DWC_ERROR_FORCED_KERNEL, "force_kernel=%s: cannot compute %s: %s", c.kernel->name,
+                        problem.key().c_str(), why.c_str());
+        s->chosen = c.kernel;
+        s->reason = "forced";
+        return DWC_OK;
+    }
+    return fail(error, DWC_ERROR_FORCED_KERNEL, "force_kernel=%s: no such kernel, see `dwconv list`",
+                wish.kernel.c_str());
+}
+
+}  // namespace
+
+Wish wish_of(const dwc_options& options) {
+    return {from(options.force_kernel, "DWC_FORCE_KERNEL"), from(options.force_target, "DWC_FORCE_TARGET")};
+}
+
+int64_t phase_rows(const Problem& p) {
+    const int64_t d = p.given.dilation;
+    return p.out_length >= d ? p.out_length / d : std::min<int64_t>(p.out_length, 1);
+}
+
+int64_t flat_period(int64_t channels, int v) { return std::lcm(std::max<int64_t>(channels, 1), int64_t{v}); }
+
+dwc_status select(const Problem& problem, const Wish& wish, Selection* selection, dwc_error* error) {
+    Selection s;
+    const int best = best_target();
+    int limit = best;
+    if (!wish.target.empty())
+        if (const dwc_status status = forced_target(wish, &limit, error)) return status;
+
+    for (const ConvKernel& kernel : conv_kernels()) {
+        Candidate c{&kernel, false, 0, {}};
+        if (!targets()[kernel.target].supported())
+            c.reason = "this CPU does not support its target";
+        else if (!wish.target.empty() && kernel.target != limit)
+            c.reason = "target " + wish.target + " is forced";
+        else if (!ancestor_or_self(kernel.target, limit))
+            c.reason = "not on the way from the best target to its ancestors";
+        else
+            c.reason = refusal(problem, kernel);
+        if (c.reason.empty()) {
+            c.eligible = true;
+            c.cost = cost(problem, kernel);
+        }
+        s.candidates.push_back(std::move(c));
+    }
+
+    if (!wish.kernel.empty()) {
+        if (const dwc_status status = choose_forced(problem, wish, &s, error)) return status;
+    } else {
+        const Candidate* first = nullptr;
+        for (int t = limit; t >= 0 && !first; t = find_target(targets()[t].parent)) {
+            for (const Candidate& c : s.candidates)
+                if (c.eligible && c.kernel->target == t && (!first || c.cost < first->cost)) first = &c;
+        }
+        if (first) {
+            s.chosen = first->kernel;
+            s.reason = "default order: least predicted work of the eligible kernels";
+            if (s.chosen->target != limit) s.reason += ", on a parent of target " + std::string(targets()[limit].name);
+            if (wish.target.empty() && s.chosen->target != best) s.slower_target = targets()[best].name;
+            if (!wish.target.empty()) s.reason += ", target forced";
+        } else {
+            s.reason = "no compiled kernel computes this problem";
+        }
+    }
+    if (s.chosen) {
+        const double least = std::max(cost(problem, *s.chosen), 1e-9);
+        for (Candidate& c : s.candidates) {
+            if (!c.eligible) continue;
+            if (c.kernel == s.chosen) c.reason = s.reason;
+            else if (c.kernel->target != s.chosen->target) c.reason = "target below the one chosen";
+            else c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least);
+        }
+    }
+    *selection = std::move(s);
+    return DWC_OK;
+}
+
+}  // namespace dwc
