@@ -21,7 +21,7 @@ struct BenchOptions {
     std::string file;
     PlanOptions plan;
     int repeats = 31;
-    double min_time_ms = 1.0;
+    double min_time_ms = 3.0;
     bool json = false;
 };
 
@@ -112,8 +112,9 @@ std::vector<Measured> prepare(const std::vector<std::string> &problems, const Pl
     return cases;
 }
 
-// Round after round, one sample of every problem in a new order, so that a disturbance of the machine falls on all.
-void run_rounds(std::vector<Measured> &cases, const BenchOptions &options) {
+// Round after round, one sample of every problem in a new order and one of every roof, so that a disturbance of the
+// machine falls on all.
+void run_rounds(std::vector<Measured> &cases, Roofs &roofs, const BenchOptions &options) {
     ColdPool pool(2 * cache_levels().back().bytes);
     std::vector<size_t> order(cases.size());
     std::iota(order.begin(), order.end(), size_t{0});
@@ -122,6 +123,7 @@ void run_rounds(std::vector<Measured> &cases, const BenchOptions &options) {
     for (int round = 0; round < options.repeats; ++round) {
         std::shuffle(order.begin(), order.end(), random);
         for (const size_t i : order) cases[i].hot.push_back(cases[i].bench->time_hot(options.min_time_ms * 1e-3));
+        roofs.sample();
         // Spread over the run, and apart: they leave nothing of the others in the caches.
         if (round * cold_rounds / options.repeats == (round + 1) * cold_rounds / options.repeats) continue;
         for (const size_t i : order) cases[i].cold.push_back(cases[i].bench->time_cold(pool));
@@ -170,9 +172,7 @@ int bench(const BenchOptions &options) {
     if (!cases.empty()) {
         Roofs roofs(cases[0].bench->info().threads);
         for (const auto &measured : cases) roofs.prepare(measured.bench->roof_request());
-        roofs.measure();
-        run_rounds(cases, options);
-        roofs.measure();
+        run_rounds(cases, roofs, options);
         std::vector<BenchRecord> records;
         for (const auto &measured : cases) records.push_back(record_of(measured, roofs));
         if (options.json) {
@@ -195,7 +195,7 @@ Examples:
 Without --problem or --problems: the built-in list of eleven shapes in both layouts. A problem's result is compared
 with the plain reference before it is timed; max_error is the largest difference. us_min and us_median: hot, on the same
 buffers; us_cold: on buffers that no cache holds. roof_us is the larger of the useful bytes at the copy bandwidth of
-`level`, the smallest cache that holds x and y, and the multiply-adds at their peak plus the activation, all measured in
+`level`, the smallest cache that holds x and y, and the multiply-adds at their peak plus the activation, all medians of
 this run; pct_roof is roof_us / us_median. With one thread the process is kept on one CPU.)";
 
 }  // namespace

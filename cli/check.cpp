@@ -100,10 +100,11 @@ int check_folder(const CheckOptions& options) {
 
 void register_check(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand("check", "Hold the library against recorded behaviour of real Keras");
-    command->footer("\nCategories: " + category_names() +
-                    "\nA case passes when every element is within 1e-5 * max(1, max|y64|) of y64; what is not supported "
-                    "counts as failed.\n\nExamples:\n  dwconv check tests/data/keras_oracle\n"
-                    "  dwconv check tests/data/keras_oracle --only cases,models --force-target x86-64-avx2");
+    command->footer(
+        "\nCategories: " + category_names() +
+        "\nA case passes when every element is within 1e-5 * max(1, max|y64|) of y64; what is not supported "
+        "counts as failed.\n\nExamples:\n  dwconv check tests/data/keras_oracle\n"
+        "  dwconv check tests/data/keras_oracle --only cases,models --force-target x86-64-avx2");
     auto options = std::make_shared<CheckOptions>();
     command->add_option("DIR", options->folder, "The oracle folder")->required()->type_name("");
     command->add_option("--only", options->only, "Only these categories, separated by commas")

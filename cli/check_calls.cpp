@@ -118,7 +118,8 @@ std::string missing_word(const std::string& keras_message, const std::string& ou
 std::string unwrapped(const std::string& message) {
     const size_t begin = message.find("\x1b[1m");
     const size_t end = message.find("\x1b[0m");
-    return begin == std::string::npos || end == std::string::npos ? message : message.substr(begin + 4, end - begin - 4);
+    return begin == std::string::npos || end == std::string::npos ? message
+                                                                  : message.substr(begin + 4, end - begin - 4);
 }
 
 // Whether a message says which argument is at fault, for rows where Keras' own wording is an accident of Python.
@@ -127,7 +128,9 @@ bool names_argument(const std::string& ours, const Json& arguments, const std::s
     for (const auto& [key, value] : arguments.items()) {
         if ((key != "kernel_size" || arguments.size() == 1) && contains(ours, key)) return true;
     }
-    const bool about_input = stage != "constructor" && arguments.size() == 1;
+    // Nothing but the input can be at fault where the other arguments are these two.
+    const bool about_input =
+        stage != "constructor" && arguments.size() == (arguments.contains("data_format") ? 2u : 1u);
     return about_input && (contains(ours, "inputs") || contains(ours, "channel"));
 }
 
@@ -157,7 +160,8 @@ std::string check_error_row(const Json& row, const dwconv::options& how) {
         const std::string word = missing_word(message, refusal->message);
         return word.empty() ? "" : "the message lacks \"" + word + "\": " + refusal->message;
     }
-    return names_argument(refusal->message, arguments, stage) ? "" : "the message names no argument: " + refusal->message;
+    return names_argument(refusal->message, arguments, stage) ? ""
+                                                              : "the message names no argument: " + refusal->message;
 }
 
 // A row of accepted.jsonl: shapes of weights and results. Returns the fault, or "".
@@ -171,7 +175,8 @@ std::string check_accepted_row(const Json& row, const Json& extra, const dwconv:
         const bool has_formula = result.contains("formula_shape") && !result.at("formula_shape").is_null();
         const keras::Shape expected = input_of(result.at(has_formula ? "formula_shape" : "shape")).shape;
         const bool formula_ok = !has_formula || result.at("formula_ok").get<bool>();
-        const bool vanishes = !formula_ok && keras::element_count(expected) == 0 && keras::element_count(input.shape) > 0;
+        const bool vanishes =
+            !formula_ok && keras::element_count(expected) == 0 && keras::element_count(input.shape) > 0;
         keras::Shape shape;
         const auto refusal = refusal_of([&] { shape = caller.call(input); });
         if (vanishes) {
@@ -180,7 +185,8 @@ std::string check_accepted_row(const Json& row, const Json& extra, const dwconv:
             continue;
         }
         if (refusal) return refusal->message;
-        if (shape != expected) return "result shape " + keras::to_string(shape) + " instead of " + keras::to_string(expected);
+        if (shape != expected)
+            return "result shape " + keras::to_string(shape) + " instead of " + keras::to_string(expected);
     }
     const Json& weights = row.at("weights");
     if (weights.size() != (caller.layer().bias() ? 2u : 1u)) return "the number of weights differs";
@@ -236,8 +242,7 @@ void check_accepted(CheckReport& report) {
     for (const Json& row : report.rows("accepted.jsonl")) {
         const Json& arguments = row.at("kwargs");
         if (beyond_this_version(arguments)) {
-            report.fail(row, arguments,
-                        "initializers, regularizers and constraints are not supported in this version");
+            report.fail(row, arguments, "initializers, regularizers and constraints are not supported in this version");
             continue;
         }
         std::string fault, decision;

@@ -13,7 +13,8 @@ std::string Comparison::text() const { return fault.empty() ? format("max error 
 Comparison compare(const dwconv::keras::Tensor& got, const dwconv::keras::Tensor& expected) {
     Comparison result;
     if (got.shape != expected.shape) {
-        result.fault = "shape " + dwconv::keras::to_string(got.shape) + " instead of " + dwconv::keras::to_string(expected.shape);
+        result.fault =
+            "shape " + dwconv::keras::to_string(got.shape) + " instead of " + dwconv::keras::to_string(expected.shape);
         return result;
     }
     double scale = 1;

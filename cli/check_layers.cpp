@@ -134,7 +134,8 @@ void check_activations(CheckReport& report) {
         std::string fault;
         const auto refusal = refusal_of([&] {
             const keras::Tensor x = tensor_of(document.at(row.at("input").get<std::string>()));
-            fault = run_and_compare(report, identity_layer(activation, x.shape[2]), x, tensor_of(row.at("y")), kTolerance);
+            fault =
+                run_and_compare(report, identity_layer(activation, x.shape[2]), x, tensor_of(row.at("y")), kTolerance);
         });
         if (refusal) fault = refusal->message;
         fault.empty() ? report.pass() : report.fail(row, activation, fault);

@@ -63,7 +63,7 @@ void CheckReport::fail(const Json& row, const Json& config, const std::string& w
 }
 
 void CheckReport::skip(const Json& row, const std::string& why) {
-    std::cout << "skip " << label(row) << ": " << why << '\n';
+    std::cout << "skip " << label(row) << ": " << Json(why).dump() << '\n';  // quoted: some hold line breaks
     ++skipped_;
 }
 
@@ -117,7 +117,8 @@ std::string missing_stride_refusal(const Json& arguments) {
     };
     const bool names_both = refusal->message.find("strides=(" + number("strides") + ",)") != std::string::npos &&
                             refusal->message.find("dilation_rate=(" + number("dilation_rate")) != std::string::npos;
-    return refusal->value_error && names_both ? "" : "refused, but not for its strides and dilation: " + refusal->message;
+    return refusal->value_error && names_both ? ""
+                                              : "refused, but not for its strides and dilation: " + refusal->message;
 }
 
 }  // namespace cli

@@ -51,11 +51,11 @@ class Roofs {
     explicit Roofs(int threads);
     ~Roofs();
 
-    // Announces what measure() must know; call for every problem first.
+    // Announces what sample() must know; call for every problem first.
     void prepare(const RoofRequest &request);
-    // One pass over everything prepared: the median of interleaved repeats. Where called again, the better of the
-    // passes counts: a peak that a busy machine hid once is still a peak.
-    void measure();
+    // One sample of everything prepared. Called once a round, so that roofs and problems meet the same machine; the
+    // medians count, for both.
+    void sample();
     Roof of(const RoofRequest &request) const;
 
    private:
@@ -65,13 +65,13 @@ class Roofs {
     };
     struct Gauge {
         std::function<double()> sample;  // a rate per second, higher is better
-        double best = 0;
+        std::vector<double> rates;
     };
     struct Arena;
 
     Step ladder_step(double bytes_xy) const;
     void add_gauge(const std::string &key, std::function<double()> sample);
-    double best(const std::string &key) const;
+    double rate_of(const std::string &key) const;
 
     int threads_;
     std::vector<CacheLevel> levels_;

@@ -1,6 +1,6 @@
 // Every function here carries its own target attribute, so the command still starts on a CPU that lacks the wider
-// sets; the roof of a plan is that of the instructions its target may use. A test of the object code: the loops hold
-// nothing but multiply-adds on registers (or loads and stores) and the loop counter.
+// sets; the roof of a plan is that of the instructions its target may use. The inner loops must compile to nothing but
+// multiply-adds on registers (or loads and stores) and the loop counter: look at the object code after a change.
 #include "roof_kernels.hpp"
 
 #include <cstring>

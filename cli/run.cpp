@@ -62,7 +62,8 @@ void check_mode(const RunOptions& options) {
         throw Failure(kExitInvalid, "give either --model m.keras, or --config layer.json with --kernel k.npy");
     }
     if (!options.config.empty() && options.kernel.empty()) {
-        throw Failure(kExitInvalid, "--config needs --kernel k.npy, an array (kernel_size, channels, depth_multiplier)");
+        throw Failure(kExitInvalid,
+                      "--config needs --kernel k.npy, an array (kernel_size, channels, depth_multiplier)");
     }
     if (options.y.empty() && options.expect.empty()) {
         throw Failure(kExitInvalid, "--y is missing: the file to write the output to (only --expect can stand alone)");
@@ -99,10 +100,12 @@ struct RunResult {
 
 void print_text(const RunResult& result, const RunOptions& options) {
     const dwconv::plan_info& plan = result.plan;
+    const bool named_target = plan.target.empty() || plan.kernel.find('@') != std::string::npos;
     std::cout << "problem  " << plan.problem << '\n'
               << "x        " << keras::to_string(result.x_shape) << '\n'
-              << "y        " << keras::to_string(result.y_shape) << (options.y.empty() ? "" : " -> " + options.y) << '\n'
-              << "variant  " << plan.kernel << (plan.target.empty() ? "" : " on " + plan.target) << '\n'
+              << "y        " << keras::to_string(result.y_shape) << (options.y.empty() ? "" : " -> " + options.y)
+              << '\n'
+              << "variant  " << plan.kernel << (named_target ? "" : " on " + plan.target) << '\n'
               << "reason   " << plan.reason << '\n'
               << "threads  " << plan.threads << '\n';
     if (result.timing) {

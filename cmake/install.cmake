@@ -43,7 +43,7 @@ set(DWC_KERAS_FIND_DEPENDENCIES "")
 if(NOT BUILD_SHARED_LIBS)
     set(DWC_KERAS_FIND_DEPENDENCIES [[
         find_dependency(PkgConfig)
-        find_dependency(HDF5 COMPONENTS C HL)
+        find_dependency(HDF5 COMPONENTS C)
         if(NOT TARGET PkgConfig::libzip)
             pkg_check_modules(libzip QUIET IMPORTED_TARGET libzip)
         endif()

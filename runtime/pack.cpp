@@ -48,8 +48,6 @@ dwc_weights* pack(const PackedLayout& layout, const void* w, const void* bias, d
     void* memory = std::aligned_alloc(64, static_cast<size_t>(aligned(bias_offset + per_tap * element) + 64));
     if (!memory) return nullptr;
     result->data = {static_cast<char*>(memory), std::free};
-    result->key = layout.key();
-    result->has_bias = bias != nullptr;
     result->bias_offset = bias_offset;
     char* data = result->data.get();
     if (element == 4)

@@ -7,8 +7,7 @@
 #include "plan.hpp"
 
 struct dwc_weights {
-    std::string key;  // dwc::PackedLayout::key
-    bool has_bias;
+    std::string key;  // dwc_plan::weights_key
     // 64-byte aligned; the bias (zeros where the problem has none) follows the weights.
     std::unique_ptr<char, void (*)(void*)> data{nullptr, nullptr};
     int64_t bias_offset = 0;

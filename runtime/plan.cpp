@@ -47,7 +47,7 @@ dwc_status bind(dwc_plan& plan, const Selection& s, dwc_error* error) {
     plan.target_name = targets()[kernel.target].name;
     if (epilogue) plan.reason += ", then " + std::string(wanted.function) + " on each tile in L1";
     plan.runner = make_runner(plan.problem, kernel, epilogue, plan.threads);
-    plan.weights_key = plan.runner->packed().key();
+    plan.packed = plan.runner->packed();
     return DWC_OK;
 }
 
@@ -65,6 +65,7 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
                     options.threads, most_threads);
     auto plan = std::make_unique<dwc_plan>();
     if (const dwc_status status = resolve(problem, &plan->problem, error)) return status;
+    const dwc_problem& g = plan->problem.given;
     plan->key = plan->problem.key();
     plan->threads = options.threads ? options.threads : usable_cpus();
     plan->parallel_for = options.parallel_for;
@@ -72,7 +73,7 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
 
     const Wish wish = wish_of(options);
     if (plan->problem.empty_output()) {
-        plan->kernel_name = plan->target_name = plan->weights_key = "none";
+        plan->kernel_name = plan->target_name = "none";
         plan->reason = "the output is empty";
     } else {
         Selection s;
@@ -84,7 +85,7 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
                 log_once("dwconv: running on " + plan->target_name + ", below this CPU's best target " +
                          s.slower_target);
         } else if (options.allow_reference) {
-            plan->kernel_name = plan->target_name = plan->weights_key = "reference";
+            plan->kernel_name = plan->target_name = "reference";
             plan->reference = true;
             plan->reason += "; the plain loop was allowed";
             log_once("dwconv: no compiled kernel computes " + plan->key + "; running the plain loop");
@@ -93,6 +94,9 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
                         plan->key.c_str(), wish.target.empty() ? "" : " on the forced target");
         }
     }
+    // Without a runner weights stay in Keras' order, which is family channels with the multiplier among the channels.
+    if (!plan->runner) plan->packed = {Family::channels, g.w_dtype, g.kernel_size, plan->problem.out_channels, 1, 0};
+    plan->weights_key = plan->packed.key() + (g.has_bias ? "_bias" : "_nobias");
     if (verbose())
         log_line("dwconv: plan " + plan->key + " kernel " + plan->kernel_name + " threads " +
                  std::to_string(plan->threads) + ": " + plan->reason);
@@ -144,9 +148,6 @@ dwc_status check_args(const dwc_plan& plan, const dwc_args& args, dwc_error* err
     if (args.weights->key != plan.weights_key)
         return fail(error, DWC_ERROR_WEIGHTS, "weights packed as %s: this plan reads %s", args.weights->key.c_str(),
                     plan.weights_key.c_str());
-    if (args.weights->has_bias != (plan.problem.given.has_bias != 0))
-        return fail(error, DWC_ERROR_BIAS, "weights packed %s bias: the problem has %s",
-                    args.weights->has_bias ? "with" : "without", plan.problem.given.has_bias ? "one" : "none");
     if (!args.y) return fail(error, DWC_ERROR_NULL_POINTER, "y=NULL: must point to the output");
     // An input without elements (length 0) is never read.
     if (!args.x && plan.problem.x_span > 0)
@@ -237,12 +238,9 @@ dwc_status dwc_weights_pack(const dwc_plan* plan, const void* w, const void* bia
         return fail(error, DWC_ERROR_BIAS, "bias %s: the problem has %s", bias ? "given" : "is NULL",
                     g.has_bias ? "one" : "none");
     return guarded(error, [&] {
-        dwc::PackedLayout layout{dwc::Family::channels, g.w_dtype, g.kernel_size, 0, g.depth_multiplier, 0};
-        if (plan->runner) layout = plan->runner->packed();
-        // The plain loop reads Keras' order, which is family channels with the multiplier folded into the channels.
-        if (plan->reference) layout.channels = plan->problem.out_channels, layout.multiplier = 1;
-        if (!w && layout.channels) return fail(error, DWC_ERROR_NULL_POINTER, "w=NULL: must point to the weights");
-        dwc_weights* packed = dwc::pack(layout, w, bias, order);
+        if (!w && plan->problem.out_channels)
+            return fail(error, DWC_ERROR_NULL_POINTER, "w=NULL: must point to the weights");
+        dwc_weights* packed = dwc::pack(plan->packed, w, bias, order);
         if (!packed) return fail(error, DWC_ERROR_OUT_OF_MEMORY, "out of memory for packed weights");
         packed->key = plan->weights_key;
         *weights = packed;

@@ -35,10 +35,13 @@ struct Stretch {
     int group;  // channels: which group of dilation phases
 };
 
-// Outputs [begin, end) of `count` whose taps all lie inside a row: step * t + first >= 0 and its last tap < length.
-Stretch interior(int64_t count, int64_t first, int64_t step, int64_t last_tap, int64_t length);
+// Cuts the outputs [0, count) of a row into what is computed straight on the input and staged ends. Output t reads
+// elements step * t + first ... + last_tap of a row of `length` elements. Every stretch holds at least `tile` outputs, or
+// the row is one staged stretch; straight_allowed = false makes it that, too.
+void cut_row(int64_t count, int64_t first, int64_t step, int64_t last_tap, int64_t length, int64_t tile,
+             bool straight_allowed, int group, std::vector<Stretch>* stretches);
 
-// A share of the work; the shares of a plan write disjoint outputs (or the same bits where tiles overlap).
+// A share of the work; the shares of a plan write disjoint outputs.
 struct Task {
     int64_t n0, n1;  // batch
     int64_t c0, c1;  // input channels
@@ -102,6 +105,7 @@ void log_line(const std::string& line);
 struct dwc_plan {
     dwc::Problem problem;
     std::string key, kernel_name, target_name, reason, weights_key;
+    dwc::PackedLayout packed;
     std::unique_ptr<dwc::Runner> runner;  // nullptr: reference, or nothing to compute
     bool reference = false;
     int threads = 1;

@@ -63,17 +63,10 @@ class ChannelsRunner final : public Runner {
 
     void add_stretches(int index) {
         const Group& g = groups_[index];
-        const int64_t t = kernel_.t, K = p_.given.kernel_size;
-        const Stretch in = interior(g.outputs, g.start, p_.given.stride, K - 1, g.length);
+        const int64_t K = p_.given.kernel_size;
         // A row of K taps must fit a view; kernels with absurd reach work on copies alone.
-        if (in.end - in.begin < t || K * p_.given.dilation * p_.x.t > largest_span / 4) {
-            stretches_.push_back({0, g.outputs, true, index});
-            return;
-        }
-        // A kernel computes at least t outputs, so a staged end reaches into the interior: same values, same bits.
-        if (in.begin > 0) stretches_.push_back({0, std::max(in.begin, t), true, index});
-        stretches_.push_back({in.begin, in.end, false, index});
-        if (in.end < g.outputs) stretches_.push_back({std::min(in.end, g.outputs - t), g.outputs, true, index});
+        const bool fits = K * p_.given.dilation * p_.x.t <= largest_span / 4;
+        cut_row(g.outputs, g.start, p_.given.stride, K - 1, g.length, kernel_.t, fits, index, &stretches_);
     }
 
     int64_t rows_read(int64_t outputs) const { return (outputs - 1) * p_.given.stride + p_.given.kernel_size; }
@@ -146,13 +139,10 @@ class ChannelsRunner final : public Runner {
                     Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels};
                     b.i = std::min(i, s.end - rows);
                     b.c = task.c0 + std::min(c, C - channels);
-                    for (int64_t phase = 0; phase < b.phases; ++phase) {
-                        const int64_t origin = g.stride * (b.r + phase) - g.pad_left - group.start * g.dilation;
-                        const Piece piece{group.start + g.stride * b.i, read,    1, group.length,
-                                          g.dilation * p_.x.t,          channels};
-                        stage(job.scratch + phase * read * channels * element_,
-                              job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
-                    }
+                    const Piece piece{group.start + g.stride * b.i, read, 1, group.length, g.dilation * p_.x.t,
+                                      channels, b.phases, g.stride * p_.x.t};
+                    const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;
+                    stage(job.scratch, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
                     if (const int code = call(b, job.scratch, channels, read * channels, job)) return code;
                 }
         return 0;

@@ -53,15 +53,8 @@ class FlatRunner final : public Runner {
     void add_stretches() {
         const dwc_problem& g = p_.given;
         const int64_t L = p_.out_length;
-        const Stretch in = interior(L, -g.pad_left, g.stride, p_.effective_kernel - 1, g.length);
         short_row_ = L < tile_;
-        if (g.stride > 1 || in.end - in.begin < tile_) {
-            stretches_.push_back({0, L, true, 0});
-            return;
-        }
-        if (in.begin > 0) stretches_.push_back({0, std::max(in.begin, tile_), true, 0});
-        stretches_.push_back({in.begin, in.end, false, 0});
-        if (in.end < L) stretches_.push_back({std::min(in.end, L - tile_), L, true, 0});
+        cut_row(L, -g.pad_left, g.stride, p_.effective_kernel - 1, g.length, tile_, g.stride == 1, 0, &stretches_);
     }
 
     void plan_staging() {
@@ -70,7 +63,9 @@ class FlatRunner final : public Runner {
         for (const Stretch& s : stretches_) staged |= s.staged;
         const int64_t out = short_row_ ? tile_ * p_.out_channels : 0;
         const int64_t fit = (tile_elements() - out) / (g.stride * g.channels) - (p_.effective_kernel - 1) / g.stride - 1;
-        block_ = std::max(tile_, std::min(fit, p_.out_length) / steps_ * steps_);
+        // What needs a workspace in any case may as well not be staged anew for every tile.
+        const int64_t wish = fit < tile_ ? p_.effective_kernel / g.stride : fit;
+        block_ = std::max(tile_, std::min(wish, p_.out_length) / steps_ * steps_);
         if (staged) scratch_bytes_ = (g.stride * plane(block_) * g.channels + out) * element_;
         straight_taps_ = make_taps(1, 0);
         staged_taps_ = make_taps(g.stride, plane(block_));
@@ -125,7 +120,7 @@ class FlatRunner final : public Runner {
         const auto body = [&](int64_t t, int64_t length) {
             // With stride 1 the offsets of the taps do not depend on the block's size.
             const int64_t read = plane(g.stride > 1 ? block_ : length);
-            const Piece piece{t * g.stride - g.pad_left, read, g.stride, g.length, C, C};
+            const Piece piece{t * g.stride - g.pad_left, read, g.stride, g.length, C, C, 1, 0};
             stage(job.scratch, job.x + n * p_.x.n * element_, piece, element_);
             char* y = job.y + (n * p_.y.n + t * Q) * element_;
             if (!short_row_) return call(job.scratch, y, length / steps_, staged_taps_, job);

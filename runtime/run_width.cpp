@@ -59,14 +59,8 @@ class WidthRunner final : public Runner {
 
     void add_stretches() {
         const dwc_problem& g = p_.given;
-        const Stretch in = interior(p_.out_length, -g.pad_left, g.stride, p_.effective_kernel - 1, g.length);
-        if (g.stride > 1 || in.end - in.begin < tile_) {
-            stretches_.push_back({0, p_.out_length, true, 0});
-            return;
-        }
-        if (in.begin > 0) stretches_.push_back({0, std::max(in.begin, tile_), true, 0});
-        stretches_.push_back({in.begin, in.end, false, 0});
-        if (in.end < p_.out_length) stretches_.push_back({std::min(in.end, p_.out_length - tile_), p_.out_length, true, 0});
+        cut_row(p_.out_length, -g.pad_left, g.stride, p_.effective_kernel - 1, g.length, tile_, g.stride == 1, 0,
+                &stretches_);
     }
 
     void plan_staging() {
@@ -152,18 +146,17 @@ class WidthRunner final : public Runner {
         const dwc_problem& g = p_.given;
         const int64_t M = g.depth_multiplier, room = std::max(tile_elements(), scratch_bytes_ / element_);
         const bool short_rows = s.end - s.begin < tile_;
-        // With stride 1 the offsets of the taps do not depend on the block's size.
-        const int64_t outputs = g.stride > 1 ? block_ : std::clamp(s.end - s.begin, tile_, block_);
-        const int64_t row = staged_row(outputs), out = short_rows ? M * outputs : 0;
+        const int64_t outputs = std::clamp(s.end - s.begin, tile_, block_);
+        // The offsets of the taps are made for planes of a whole block; with stride 1 they do not depend on it.
+        const int64_t steps = plane(g.stride > 1 ? block_ : outputs), row = g.stride * steps;
+        const int64_t out = short_rows ? M * outputs : 0;
         const int64_t channels = std::clamp<int64_t>(room / (row + out), 1, task.c1 - task.c0);
         for (int64_t c = task.c0; c < task.c1; c += channels) {
             const int64_t block = std::min(channels, task.c1 - c);
             for (int64_t i = s.begin; i < s.end; i += outputs) {
                 const int64_t t = short_rows ? s.begin : std::min(i, s.end - outputs);
-                const Piece piece{t * g.stride - g.pad_left, plane(outputs), g.stride, g.length, 1, 1};
-                for (int64_t k = 0; k < block; ++k)
-                    stage(job.scratch + k * row * element_, job.x + (n * p_.x.n + (c + k) * p_.x.c) * element_, piece,
-                          element_);
+                const Piece piece{t * g.stride - g.pad_left, steps, g.stride, g.length, 1, 1, block, p_.x.c};
+                stage(job.scratch, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, element_);
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
                 Rows rows{view, &staged_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
                 if (short_rows) rows.y = job.scratch + block * row * element_, rows.y_m = outputs, rows.y_c = M * outputs;

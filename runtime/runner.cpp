@@ -14,11 +14,22 @@ std::string PackedLayout::key() const {
     return text;
 }
 
-Stretch interior(int64_t count, int64_t first, int64_t step, int64_t last_tap, int64_t length) {
-    const int64_t begin = first >= 0 ? 0 : std::min((-first + step - 1) / step, count);
+void cut_row(int64_t count, int64_t first, int64_t step, int64_t last_tap, int64_t length, int64_t tile,
+             bool straight_allowed, int group, std::vector<Stretch>* stretches) {
+    // The interior: outputs whose taps all lie inside the row.
+    int64_t begin = first >= 0 ? 0 : std::min((-first + step - 1) / step, count);
     const int64_t room = length - 1 - last_tap - first;  // step * t may not exceed it
-    const int64_t end = room < 0 ? 0 : std::min(room / step + 1, count);
-    return {begin, std::max(begin, end), false, 0};
+    int64_t end = room < 0 ? 0 : std::min(room / step + 1, count);
+    // A kernel computes at least a tile, so a staged end takes that much of the interior.
+    if (begin > 0) begin = std::max(begin, tile);
+    if (end < count) end = std::min(end, count - tile);
+    if (!straight_allowed || end - begin < tile) {
+        stretches->push_back({0, count, true, group});
+        return;
+    }
+    if (begin > 0) stretches->push_back({0, begin, true, group});
+    stretches->push_back({begin, end, false, group});
+    if (end < count) stretches->push_back({end, count, true, group});
 }
 
 Runner::Runner(const Problem& problem, const ConvKernel& kernel, const ActivationRow* epilogue)
@@ -58,9 +69,6 @@ void Runner::cut(int threads, int64_t channel_block) {
         } else if (threads <= blocks) {
             t.c0 = blocks * i / threads * channel_block;
             if (i + 1 < threads) t.c1 = blocks * (i + 1) / threads * channel_block;
-        } else if (epilogue_) {
-            // Stretches overlap by design, and an activation applied to an overlap twice would show.
-            if (i > 0) break;
         } else {
             t.s0 = S * i / threads, t.s1 = S * (i + 1) / threads;
         }

@@ -76,12 +76,15 @@ double cost(const Problem& p, const ConvKernel& k) {
                          : targets()[k.target].name == std::string_view("x86-64-avx2") ? 8
                                                                                        : 4;
     double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
+    // Fewer than about eight sums in flight wait for their own latency.
+    const double in_flight = std::max(1.0, k.v / lanes) * k.t * std::max(k.m, 1);
+    const double waiting = std::max(1.0, 8 / in_flight);
     switch (k.family) {
         case Family::channels: {
             const double phases = static_cast<double>(std::min(g.dilation, p.out_length));
             outputs = round_up(C, k.v) * M * phases * round_up(rows / phases, k.t);
-            per_tap = k.t == 1 ? 2.2 : 1 + 0.5 / k.t;  // x and w loads beside the product
-            if (k.stride == 0 && g.stride < 3) per_tap *= 1.25;  // loads are not shared between steps
+            per_tap = std::max(1 + 0.5 / k.t, 0.3 * waiting);  // loads of x and w beside the product
+            if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
             if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
             if (phases > 1) fixed += 2;
@@ -90,7 +93,7 @@ double cost(const Problem& p, const ConvKernel& k) {
         case Family::width: {
             const double tile = k.v * k.t;
             outputs = C * M * round_up(rows, tile);
-            per_tap = k.t == 1 ? 2.5 : 1.45;  // a load that crosses cache lines for every product
+            per_tap = std::max(1.45, 0.3 * waiting);  // a load that crosses cache lines for every product
             if (rows < tile) fixed += 4;
             if (g.stride > 1) fixed += 4;
             fixed += 200 * lanes / std::max(rows, tile);  // one row after the other
@@ -99,7 +102,7 @@ double cost(const Problem& p, const ConvKernel& k) {
         case Family::flat: {
             const double period = static_cast<double>(flat_period(g.channels, k.v));
             outputs = round_up(rows * C, period * k.t) * M;
-            per_tap = (k.t == 1 ? 2.5 : 1.25) + (M > 1 ? 0 : 0.3);
+            per_tap = std::max(M > 1 ? 1.25 : 1.55, 0.3 * waiting);
             fixed = 5;
             if (g.stride > 1) fixed += 6;
             break;

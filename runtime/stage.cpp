@@ -23,27 +23,33 @@ void gather(T* __restrict dst, const T* __restrict src, int64_t count, int64_t s
     }
 }
 
+// Steps of one plane: zeros, `count` copied ones from `in`, zeros.
+template <typename T>
+void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, int64_t end) {
+    const int64_t step = p.stride * p.source_step, count = end - begin;
+    for (T* zero = dst; zero < dst + begin * p.group; ++zero) *zero = T{};
+    T* out = dst + begin * p.group;
+    if (step == p.group) {
+        std::memcpy(out, in, static_cast<size_t>(count * p.group) * sizeof(T));
+    } else if (p.group == 1) {
+        gather(out, in, count, step);
+    } else {
+        for (int64_t i = 0; i < count; ++i) std::memcpy(out + i * p.group, in + i * step, p.group * sizeof(T));
+    }
+    for (T* zero = dst + end * p.group; zero < dst + p.steps * p.group; ++zero) *zero = T{};
+}
+
 template <typename T>
 void stage_as(T* dst, const T* row, const Piece& p) {
-    for (int64_t r = 0; r < p.stride; ++r, dst += p.steps * p.group) {
+    const int64_t plane = p.steps * p.group;
+    for (int64_t r = 0; r < p.stride; ++r) {
         const int64_t first = p.first + r;
         int64_t begin, end;
         inside(p, first, begin, end);
-        std::fill_n(dst, begin * p.group, T{});
-        const int64_t step = p.stride * p.source_step;
-        T* out = dst + begin * p.group;
-        if (end > begin) {
-            const T* in = row + (first + begin * p.stride) * p.source_step;
-            if (step == p.group) {
-                std::memcpy(out, in, static_cast<size_t>((end - begin) * p.group) * sizeof(T));
-            } else if (p.group == 1) {
-                gather(out, in, end - begin, step);
-            } else {
-                for (int64_t i = begin; i < end; ++i, in += step, out += p.group)
-                    std::memcpy(out, in, static_cast<size_t>(p.group) * sizeof(T));
-            }
-        }
-        std::fill_n(dst + end * p.group, (p.steps - end) * p.group, T{});
+        // Where nothing is inside, the pointer stays in the row and is not read.
+        const T* in = end > begin ? row + (first + begin * p.stride) * p.source_step : row;
+        for (int64_t i = 0; i < p.rows; ++i)
+            copy_plane(dst + (i * p.stride + r) * plane, in + i * p.source_row, p, begin, end);
     }
 }
 

@@ -14,9 +14,12 @@ struct Piece {
     int64_t length;        // of the row
     int64_t source_step;   // elements between neighbours in time
     int64_t group;         // contiguous elements of one time step (channels side by side)
+    int64_t rows;          // how many rows
+    int64_t source_row;    // elements between them
 };
 
-// dst: stride planes of steps * group elements, dense. `element`: bytes of one.
+// dst: for every row `stride` planes of steps * group elements, dense. `row`: the first one's time 0. `element`: bytes
+// of one element.
 void stage(void* dst, const void* row, const Piece& piece, int64_t element);
 
 }  // namespace dwc

@@ -62,7 +62,7 @@ typedef enum dwc_status {
     DWC_ERROR_FORCED_KERNEL = 22,    /* the forced kernel does not exist or cannot compute this problem */
     DWC_ERROR_FORCED_TARGET = 23,    /* the forced target is not built or not supported by this CPU */
     DWC_ERROR_WORKSPACE = 24,        /* workspace is NULL or smaller than dwc_plan_workspace_size says */
-    DWC_ERROR_WEIGHTS = 25,          /* weights were packed for another plan's layout of weights */
+    DWC_ERROR_WEIGHTS = 25,          /* weights were packed for another weights_layout, or without the bias */
     DWC_ERROR_ALIAS = 26,            /* y overlaps x */
     DWC_ERROR_OUT_OF_MEMORY = 27,
     DWC_ERROR_KERNEL = 28,           /* a compiled kernel refused its buffers; a bug, please report */

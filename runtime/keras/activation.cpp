@@ -14,10 +14,10 @@ namespace {
 constexpr std::string_view kLastAxis[] = {"softmax", "log_softmax", "sparsemax", "glu"};
 // Names that exist as elementwise kernels; "threshold" is apart because it has no defaults.
 constexpr std::string_view kElementwise[] = {
-    "linear",       "relu",        "relu6",       "leaky_relu",     "elu",         "celu", "selu",        "gelu",
-    "silu",         "hard_silu",   "sigmoid",     "hard_sigmoid",   "tanh",        "mish", "hard_tanh",   "softplus",
-    "tanh_shrink",  "softsign",    "soft_shrink", "sparse_sigmoid", "hard_shrink", "exponential", "squareplus",
-    "sparse_plus",  "log_sigmoid",
+    "linear",      "relu",       "relu6",       "leaky_relu",  "elu",          "celu",           "selu",
+    "gelu",        "silu",       "hard_silu",   "sigmoid",     "hard_sigmoid", "tanh",           "mish",
+    "hard_tanh",   "softplus",   "tanh_shrink", "softsign",    "soft_shrink",  "sparse_sigmoid", "hard_shrink",
+    "exponential", "squareplus", "sparse_plus", "log_sigmoid",
 };
 
 template <size_t N>
@@ -35,10 +35,17 @@ struct Parameter {
     int slot;
 };
 constexpr Parameter kParameters[] = {
-    {"relu", "negative_slope", 0},       {"relu", "max_value", 1},        {"relu", "threshold", 2},
-    {"leaky_relu", "negative_slope", 0}, {"elu", "alpha", 0},             {"celu", "alpha", 0},
-    {"soft_shrink", "threshold", 0},     {"hard_shrink", "threshold", 0}, {"squareplus", "b", 0},
-    {"threshold", "threshold", 0},       {"threshold", "default_value", 1},
+    {"relu", "negative_slope", 0},
+    {"relu", "max_value", 1},
+    {"relu", "threshold", 2},
+    {"leaky_relu", "negative_slope", 0},
+    {"elu", "alpha", 0},
+    {"celu", "alpha", 0},
+    {"soft_shrink", "threshold", 0},
+    {"hard_shrink", "threshold", 0},
+    {"squareplus", "b", 0},
+    {"threshold", "threshold", 0},
+    {"threshold", "default_value", 1},
 };
 
 float number(const Json& value, const std::string& function, const std::string& key) {
@@ -67,7 +74,8 @@ dwc_activation code_of(const std::string& name) {
 Activation with_parameters(const std::string& function, const Json& config,
                            std::initializer_list<std::string_view> ignored = {}) {
     if (!config.is_object()) {
-        fail_value("activation " + printable(function) + ": config must be an object. Received: " + python_repr(config));
+        fail_value("activation " + printable(function) +
+                   ": config must be an object. Received: " + python_repr(config));
     }
     const bool needs_all = function == "threshold";
     Activation activation = needs_all ? elementwise(function, DWC_THRESHOLD) : Activation::by_name(function);
@@ -82,9 +90,9 @@ Activation with_parameters(const std::string& function, const Json& config,
             if (truthy(value)) activation.code = DWC_GELU_TANH;
             continue;
         }
-        const auto known = std::find_if(std::begin(kParameters), std::end(kParameters), [&, &name = key](const auto& p) {
-            return p.function == activation.name && p.name == name;
-        });
+        const auto known =
+            std::find_if(std::begin(kParameters), std::end(kParameters),
+                         [&, &name = key](const auto& p) { return p.function == activation.name && p.name == name; });
         if (known == std::end(kParameters)) {
             fail_value("activation " + printable(function) + " has no parameter '" + printable(key) + "'");
         }

@@ -108,9 +108,8 @@ int64_t one_integer(const std::string& argument, const Json& value) {
     }
     if (item.is_string()) {
         const std::string& text = item.get_ref<const std::string&>();
-        const bool digits = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-            return std::isdigit(c);
-        });
+        const bool digits =
+            !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
         if (!digits) fail_value(rule + "including element " + python_str(item) + " of type <class 'str'>");
         fail_value(rule + ", a string: write the number without quotes");
     }
@@ -122,8 +121,10 @@ int64_t one_integer(const std::string& argument, const Json& value) {
 }
 
 int64_t parse_depth_multiplier(const Json& value) {
-    const std::string rule = "Invalid value for argument `depth_multiplier`. Expected an integer. Received "
-                             "depth_multiplier=" + python_str(value) + ".";
+    const std::string rule =
+        "Invalid value for argument `depth_multiplier`. Expected an integer. Received "
+        "depth_multiplier=" +
+        python_str(value) + ".";
     if (value.is_number_float() && value.get<double>() <= 0) fail_value(not_positive_multiplier(python_str(value)));
     int64_t integer = 0;
     if (!as_integer(value, &integer)) fail_value(rule);
@@ -165,7 +166,8 @@ std::string parse_dtype(const Json& value) {
     if (std::find(std::begin(kPolicies), std::end(kPolicies), name) == std::end(kPolicies)) {
         fail_value("Cannot convert '" + (value.is_object() ? detail::printable(name) : python_str(value)) +
                    "' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', 'mixed_bfloat16', and "
-                   "the name of any float dtype such as 'float32'. Received: dtype=" + python_str(value));
+                   "the name of any float dtype such as 'float32'. Received: dtype=" +
+                   python_str(value));
     }
     return name;
 }

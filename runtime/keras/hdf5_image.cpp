@@ -1,9 +1,10 @@
 #include "hdf5_image.hpp"
 
 #include <hdf5.h>
-#include <hdf5_hl.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <mutex>
 
 #include "errors.hpp"
@@ -12,10 +13,9 @@
 namespace dwconv::keras::detail {
 namespace {
 
-constexpr uint64_t kSmall = uint64_t{64} << 20;     // below this a dataset may unpack to any multiple of what is stored
-constexpr uint64_t kMaxRatio = 100;                 // above it, to this multiple
+constexpr uint64_t kSmall = uint64_t{64} << 20;  // below this a dataset may unpack to any multiple of what is stored
+constexpr uint64_t kMaxRatio = 100;              // above it, to this multiple
 constexpr uint64_t kMaxChunk = uint64_t{256} << 20;  // HDF5 unpacks a whole chunk at a time
-constexpr size_t kMaxText = 65536;
 constexpr hsize_t kMaxChildren = 1000000;
 
 // One HDF5 call sequence: HDF5 builds without thread safety exist, and its error stack prints to stderr unless told
@@ -55,6 +55,29 @@ class Handle {
     hid_t id_;
     herr_t (*close_)(hid_t);
 };
+
+// HDF5 would copy a file image twice while opening it. These callbacks hand out the one buffer at every step instead;
+// `udata` is the buffer, which outlives the file. (H5LTopen_file_image does the same and leaks its bookkeeping.)
+void* image_malloc(size_t, H5FD_file_image_op_t, void* udata) { return udata; }
+void* image_memcpy(void* to, const void*, size_t, H5FD_file_image_op_t, void*) { return to; }
+herr_t image_free(void*, H5FD_file_image_op_t, void*) { return 0; }
+void* udata_copy(void* udata) { return udata; }
+herr_t udata_free(void*) { return 0; }
+
+hid_t open_image(std::vector<unsigned char>& bytes) {
+    const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+    H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy, nullptr,     image_free,
+                                             udata_copy,   udata_free,   bytes.data()};
+    if (!access.ok() || H5Pset_fapl_core(access, 1 << 16, 0) < 0 ||
+        H5Pset_file_image_callbacks(access, &callbacks) < 0 ||
+        H5Pset_file_image(access, bytes.data(), bytes.size()) < 0) {
+        return -1;
+    }
+    // HDF5 takes two images of one name for one file.
+    static std::atomic<unsigned> counter{0};
+    const std::string name = "dwconv-image-" + std::to_string(counter++);
+    return H5Fopen(name.c_str(), H5F_ACC_RDONLY, access);
+}
 
 std::string absolute(const std::string& path) { return "/" + path; }
 
@@ -107,7 +130,8 @@ std::string storage_fault(hid_t dataset, uint64_t bytes) {
         const Handle type(H5Dget_type(dataset), H5Tclose);
         uint64_t chunk_bytes = type.ok() ? H5Tget_size(type) : 0;
         for (int i = 0; i < rank; ++i) {
-            if (__builtin_mul_overflow(chunk_bytes, static_cast<uint64_t>(chunk[i]), &chunk_bytes)) return "has absurd chunks";
+            if (__builtin_mul_overflow(chunk_bytes, static_cast<uint64_t>(chunk[i]), &chunk_bytes))
+                return "has absurd chunks";
         }
         if (rank < 0 || chunk_bytes == 0 || chunk_bytes > kMaxChunk) return "has absurd chunks";
     }
@@ -120,38 +144,12 @@ std::string storage_fault(hid_t dataset, uint64_t bytes) {
     return "";
 }
 
-std::optional<std::string> read_text(hid_t attribute) {
-    const Handle type(H5Aget_type(attribute), H5Tclose);
-    const Handle space(H5Aget_space(attribute), H5Sclose);
-    if (!type.ok() || !space.ok() || H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) {
-        return std::nullopt;
-    }
-    if (H5Tis_variable_str(type) > 0) {
-        char* text = nullptr;
-        const Handle memory(H5Tget_native_type(type, H5T_DIR_DEFAULT), H5Tclose);
-        if (!memory.ok() || H5Aread(attribute, memory, &text) < 0 || !text) return std::nullopt;
-        const std::string copy(text, strnlen(text, kMaxText));
-        H5free_memory(text);
-        return copy;
-    }
-    const size_t size = H5Tget_size(type);
-    if (size == 0 || size > kMaxText) return std::nullopt;
-    std::string text(size, '\0');
-    if (H5Aread(attribute, type, text.data()) < 0) return std::nullopt;
-    text.resize(strnlen(text.data(), size));
-    return text;
-}
-
 }  // namespace
 
 Hdf5Image::Hdf5Image(std::vector<unsigned char> bytes, std::string name)
     : bytes_(std::move(bytes)), name_(std::move(name)) {
     const Session session;
-    if (!bytes_.empty()) {
-        // The image stays ours: neither copied nor freed by HDF5, and read-only.
-        file_ = H5LTopen_file_image(bytes_.data(), bytes_.size(),
-                                    H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE);
-    }
+    if (!bytes_.empty()) file_ = open_image(bytes_);
     if (file_ < 0) fail_value(name_ + ": is not a readable HDF5 file");
 }
 
@@ -165,7 +163,8 @@ void Hdf5Image::fail(const std::string& path, const std::string& what) const {
 }
 
 bool Hdf5Image::exists(const std::string& path) const {
-    // A component at a time: asking for a path whose middle is missing is an error to HDF5, and every link is looked at.
+    // A component at a time: asking for a path whose middle is missing is an error to HDF5, and every link is looked
+    // at.
     for (size_t end = 0; end < path.size();) {
         end = std::min(path.find('/', end + 1), path.size());
         const std::string part = absolute(path.substr(0, end));
@@ -198,15 +197,7 @@ std::vector<std::string> Hdf5Image::children(const std::string& group) const {
     return names;
 }
 
-std::optional<std::string> Hdf5Image::attribute(const std::string& path, const char* name) const {
-    const Session session;
-    if (!exists(path) || H5Aexists_by_name(file_, absolute(path).c_str(), name, H5P_DEFAULT) <= 0) return std::nullopt;
-    const Handle attribute(H5Aopen_by_name(file_, absolute(path).c_str(), name, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-    return attribute.ok() ? read_text(attribute) : std::nullopt;
-}
-
 Hdf5Image::Dataset Hdf5Image::read(const std::string& path) const {
-    const std::optional<std::string> declared = attribute(path, "dtype");
     const Session session;
     if (!exists(path)) fail(path, "is missing");
     const Handle dataset(H5Dopen2(file_, absolute(path).c_str(), H5P_DEFAULT), H5Dclose);
@@ -217,8 +208,8 @@ Hdf5Image::Dataset Hdf5Image::read(const std::string& path) const {
 
     Dataset result;
     result.dtype = float_name(type);
-    const bool raw = result.dtype.empty() && H5Tget_class(type) == H5T_OPAQUE && H5Tget_size(type) == 2 &&
-                     declared == "bfloat16";  // how Keras stores it: HDF5 has no such type
+    // Keras stores bfloat16 as two opaque bytes: HDF5 has no such type.
+    const bool raw = result.dtype.empty() && H5Tget_class(type) == H5T_OPAQUE && H5Tget_size(type) == 2;
     if (raw) result.dtype = "bfloat16";
     if (result.dtype.empty()) fail(path, "does not hold float16, bfloat16, float32 or float64 values");
 

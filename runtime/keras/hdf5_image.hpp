@@ -29,8 +29,6 @@ class Hdf5Image {
     bool has_group(const std::string& path) const;
     // Names of what lies in a group, in the order of their names.
     std::vector<std::string> children(const std::string& group) const;
-    // A string attribute of a group or dataset, where it has one of that name.
-    std::optional<std::string> attribute(const std::string& path, const char* name) const;
     // A dataset of floating-point numbers, widened or rounded to float32.
     Dataset read(const std::string& path) const;
 

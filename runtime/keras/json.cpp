@@ -48,10 +48,14 @@ Json parse_json(const std::string& text, const std::string& name) {
 
 std::string python_repr(const Json& value) {
     switch (value.type()) {
-        case Json::value_t::null: return "None";
-        case Json::value_t::boolean: return value.get<bool>() ? "True" : "False";
-        case Json::value_t::string: return "'" + printable(value.get_ref<const std::string&>()) + "'";
-        case Json::value_t::number_float: return float_repr(value.get<double>());
+        case Json::value_t::null:
+            return "None";
+        case Json::value_t::boolean:
+            return value.get<bool>() ? "True" : "False";
+        case Json::value_t::string:
+            return "'" + printable(value.get_ref<const std::string&>()) + "'";
+        case Json::value_t::number_float:
+            return float_repr(value.get<double>());
         case Json::value_t::array: {
             std::string text = "[";
             for (const Json& item : value) text += (text.size() > 1 ? ", " : "") + python_repr(item);
@@ -64,23 +68,33 @@ std::string python_repr(const Json& value) {
             }
             return text + "}";
         }
-        default: return value.dump();
+        default:
+            return value.dump();
     }
 }
 
 std::string python_str(const Json& value) {
-    return value.is_string() ? printable(value.get_ref<const std::string&>()) : python_repr(value);
+    if (value.is_string()) return printable(value.get_ref<const std::string&>());
+    const std::string text = python_repr(value);
+    return text.size() > 500 ? text.substr(0, 500) + "..." : text;
 }
 
 const char* python_type(const Json& value) {
     switch (value.type()) {
-        case Json::value_t::null: return "NoneType";
-        case Json::value_t::boolean: return "bool";
-        case Json::value_t::string: return "str";
-        case Json::value_t::number_float: return "float";
-        case Json::value_t::array: return "list";
-        case Json::value_t::object: return "dict";
-        default: return "int";
+        case Json::value_t::null:
+            return "NoneType";
+        case Json::value_t::boolean:
+            return "bool";
+        case Json::value_t::string:
+            return "str";
+        case Json::value_t::number_float:
+            return "float";
+        case Json::value_t::array:
+            return "list";
+        case Json::value_t::object:
+            return "dict";
+        default:
+            return "int";
     }
 }
 

@@ -10,9 +10,7 @@ using detail::fail_value;
 struct Axes {
     size_t steps, channels;
 };
-Axes axes_of(DataFormat format) {
-    return format == DataFormat::channels_first ? Axes{2, 1} : Axes{1, 2};
-}
+Axes axes_of(DataFormat format) { return format == DataFormat::channels_first ? Axes{2, 1} : Axes{1, 2}; }
 
 std::string incompatible(const LayerConfig& config) {
     return "Input 0 of layer '" + detail::printable(config.name) + "' is incompatible with the layer: ";
@@ -40,9 +38,11 @@ int64_t checked_channels(const LayerConfig& config, const Shape& input, int64_t 
                    to_string(input));
     }
     if (channels < 0) {
-        fail_value("The channel dimension of the inputs to `DepthwiseConv1D` should be defined. The input_shape "
-                   "received is " + to_string(input) + ", where axis " + (axis == 2 ? "-1" : "1") +
-                   " is the channel dimension, which found to be None.");
+        fail_value(
+            "The channel dimension of the inputs to `DepthwiseConv1D` should be defined. The input_shape "
+            "received is " +
+            to_string(input) + ", where axis " + (axis == 2 ? "-1" : "1") +
+            " is the channel dimension, which found to be None.");
     }
     if (channels == 0) {
         fail_value("The channel dimension of the inputs to `DepthwiseConv1D` must not be 0. Received inputs shape=" +
@@ -119,7 +119,8 @@ Shape DepthwiseConv1D::compute_output_shape(const Shape& input) const {
 dwconv::problem DepthwiseConv1D::problem(const Shape& input) const {
     compute_output_shape(input);  // for its checks, in Keras' words
     const Axes axes = axes_of(config_.data_format);
-    if (input[0] < 0 || input[axes.steps] < 0) fail_value("input shape " + to_string(input) + " has unknown dimensions");
+    if (input[0] < 0 || input[axes.steps] < 0)
+        fail_value("input shape " + to_string(input) + " has unknown dimensions");
     if (config_.activation.last_axis) {
         detail::fail_unsupported("activation=" + config_.activation.name +
                                  ": functions over the last axis (softmax, log_softmax, sparsemax, glu) are not "
@@ -151,7 +152,8 @@ Tensor DepthwiseConv1D::operator()(const Tensor& x, const options& how) const {
     y.shape = compute_output_shape(x.shape);
     y.data.resize(static_cast<size_t>(element_count(y.shape)));
     if (!y.data.empty()) {
-        plan.execute(x.data.data(), plan.pack(kernel_.data.data(), bias_ ? bias_->data.data() : nullptr), y.data.data());
+        plan.execute(x.data.data(), plan.pack(kernel_.data.data(), bias_ ? bias_->data.data() : nullptr),
+                     y.data.data());
     }
     return y;
 }

@@ -1,6 +1,7 @@
 // Finding the layers of a `.keras` archive. Layout as written by Keras 3 (keras/src/saving/saving_lib.py): config.json
 // is a tree of serialized objects, model.weights.h5 a tree of groups whose names follow attribute names and, within
-// lists, class names with a counter.
+// lists, class names with a counter. That counter is what Keras itself loads by. Since 3.6 the groups also carry the
+// layer's name as a string attribute, which is not read: HDF5 1.10 crashes on damaged variable-length strings.
 #include <map>
 
 #include "dwconv/keras.hpp"
@@ -49,8 +50,7 @@ std::string snake_case(const std::string& class_name) {
 // One step down the tree of groups: to the attribute `attribute`, and if that is a list or dict, to a child of it.
 struct Step {
     std::string attribute;
-    std::string child;       // by the class counter; empty for an attribute that is the layer itself
-    std::string layer_name;  // what the child's vars carry as attribute `name` since Keras 3.6
+    std::string child;  // by the class counter; empty for an attribute that is the layer itself
 };
 
 struct Entry {
@@ -88,7 +88,7 @@ class LayerFinder {
         for (const auto& [key, value] : config.items()) {
             if (is_envelope(value)) {
                 std::vector<Step> deeper = steps;
-                deeper.push_back({key, "", ""});
+                deeper.push_back({key, ""});
                 visit(value, deeper, joined(path, string_member(value["config"], "name"), key));
             } else if (value.is_structured()) {
                 visit_container(value, key, steps, path);
@@ -112,7 +112,7 @@ class LayerFinder {
             if (count > 0) child += "_" + std::to_string(count);
             const std::string name = string_member(member["config"], "name");
             std::vector<Step> deeper = steps;
-            deeper.push_back({attribute, child, name});
+            deeper.push_back({attribute, child});
             visit(member, deeper, joined(path, name, child));
         }
     }
@@ -130,7 +130,6 @@ struct Model::Impl {
     std::string file;
     std::vector<Entry> entries;
     std::unique_ptr<detail::Hdf5Image> weights;
-    mutable std::map<std::string, std::map<std::string, std::string>> names;  // container -> layer name -> child
 
     const Entry& entry(size_t index) const {
         if (index >= entries.size()) {
@@ -146,40 +145,18 @@ struct Model::Impl {
         return entries.empty() ? "the model has no DepthwiseConv1D layer" : "its DepthwiseConv1D layers are " + text;
     }
 
-    // Children of a container by the name their vars carry; names that occur twice are left out.
-    const std::map<std::string, std::string>& named_children(const std::string& container) const {
-        const auto known = names.find(container);
-        if (known != names.end()) return known->second;
-        std::map<std::string, std::string> by_name;
-        for (const std::string& child : weights->children(container)) {
-            const auto name = weights->attribute(join(join(container, child), "vars"), "name");
-            if (name && !by_name.emplace(*name, child).second) by_name[*name] = "";
-        }
-        return names[container] = std::move(by_name);
-    }
-
     // The group of an entry's `vars`, or "" where the file has none for it.
     std::string vars_group(const Entry& entry) const {
         std::string group;
         for (const Step& step : entry.steps) {
             std::string container = join(group, step.attribute);
             const std::string old = join(group, "_layer_checkpoint_dependencies");  // Keras 2.12 and 2.13
-            if (step.attribute == "layers" && !weights->has_group(container) && weights->has_group(old)) container = old;
-            group = step.child.empty() ? container : child_group(container, step);
-            if (group.empty()) return "";
+            if (step.attribute == "layers" && !weights->has_group(container) && weights->has_group(old))
+                container = old;
+            group = step.child.empty() ? container : join(container, step.child);
         }
         group = join(group, "vars");
         return weights->has_group(group) ? group : "";
-    }
-
-    std::string child_group(const std::string& container, const Step& step) const {
-        const std::string counted = join(container, step.child);
-        const auto name = weights->attribute(join(counted, "vars"), "name");
-        if (name == step.layer_name) return counted;
-        const auto& children = named_children(container);
-        const auto found = children.find(step.layer_name);
-        if (found != children.end() && !found->second.empty()) return join(container, found->second);
-        return name ? "" : counted;  // a file from before Keras 3.6 has no names, the counter decides
     }
 
     // A layer that two models share stands in both configs and once among the weights.
@@ -208,8 +185,9 @@ Model Model::open(const std::string& path) {
     LayerFinder(&impl->entries).visit(root, {}, "");
     if (!archive.has("model.weights.h5")) {
         if (archive.has("model.weights.npz")) {
-            fail_value(impl->file + ": keeps its weights in model.weights.npz, as pickled objects, which are never "
-                                    "loaded (Keras itself cannot); save the model with weights_format='h5'");
+            fail_value(impl->file +
+                       ": keeps its weights in model.weights.npz, as pickled objects, which are never "
+                       "loaded (Keras itself cannot); save the model with weights_format='h5'");
         }
         if (archive.has("model.weights.json")) {
             fail_value(impl->file + ": keeps its weights in shards, which is not supported in this version");
@@ -233,7 +211,8 @@ std::size_t Model::find(const std::string& name) const {
     if (found.size() == 1) return found[0];
     const std::string quoted = impl_->file + ": layer \"" + printable(name) + "\"";
     if (found.empty()) fail_value(quoted + " is not there; " + impl_->listed());
-    fail_value(quoted + " is there " + std::to_string(found.size()) + " times; name one by its path: " + impl_->listed());
+    fail_value(quoted + " is there " + std::to_string(found.size()) +
+               " times; name one by its path: " + impl_->listed());
 }
 
 LayerConfig Model::config(std::size_t index) const {
@@ -253,8 +232,9 @@ LayerWeights Model::weights(std::size_t index) const {
     if (group.empty()) fail_value(where + ": model.weights.h5 holds no weights for it");
     const std::size_t expected = has_bias ? 2 : 1, present = impl_->weights->children(group).size();
     if (present != expected) {
-        fail_value(where + ": model.weights.h5 holds " + std::to_string(present) + " weights for it, the config needs " +
-                   std::to_string(expected) + (has_bias ? " (kernel and bias)" : " (kernel only)"));
+        fail_value(where + ": model.weights.h5 holds " + std::to_string(present) +
+                   " weights for it, the config needs " + std::to_string(expected) +
+                   (has_bias ? " (kernel and bias)" : " (kernel only)"));
     }
     LayerWeights result;
     detail::Hdf5Image::Dataset kernel = impl_->weights->read(group + "/0");

@@ -16,8 +16,10 @@ using detail::NpyHeader;
 float load_float(const unsigned char* bytes, const NpyHeader& header) {
     const bool big = header.info.big_endian;
     switch (header.item_size) {
-        case 2: return detail::float_from_half(detail::load_unsigned<uint16_t>(bytes, big));
-        case 4: return detail::float_from_bits(detail::load_unsigned<uint32_t>(bytes, big));
+        case 2:
+            return detail::float_from_half(detail::load_unsigned<uint16_t>(bytes, big));
+        case 4:
+            return detail::float_from_bits(detail::load_unsigned<uint32_t>(bytes, big));
         default:
             return static_cast<float>(std::bit_cast<double>(detail::load_unsigned<uint64_t>(bytes, big)));
     }
@@ -56,7 +58,8 @@ Tensor load(const ByteSource& source, NpyInfo* info) {
     Tensor tensor;
     tensor.shape = header.shape;
     tensor.data.resize(static_cast<size_t>(header.count));
-    const bool as_it_lies = header.item_size == 4 && header.info.big_endian == (std::endian::native == std::endian::big);
+    const bool as_it_lies =
+        header.item_size == 4 && header.info.big_endian == (std::endian::native == std::endian::big);
     if (as_it_lies) {
         source.read(header.data_offset, tensor.data.data(), tensor.data.size() * sizeof(float));
     } else {
@@ -92,7 +95,15 @@ void write_npy(const std::string& path, const Tensor& tensor) {
                            std::to_string(tensor.data.size()) + " values");
     }
     const std::string text = npy_header_text(tensor.shape);
-    const unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<unsigned char>(text.size() & 255),
+    const unsigned char start[10] = {0x93,
+                                     'N',
+                                     'U',
+                                     'M',
+                                     'P',
+                                     'Y',
+                                     1,
+                                     0,
+                                     static_cast<unsigned char>(text.size() & 255),
                                      static_cast<unsigned char>(text.size() >> 8)};
     detail::AtomicFile file(path);
     file.write(start, sizeof start);

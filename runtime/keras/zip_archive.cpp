@@ -70,8 +70,10 @@ std::vector<unsigned char> ZipArchive::read(const std::string& member, uint64_t 
 
     zip_stat_t stat;
     zip_stat_init(&stat);
-    constexpr zip_uint64_t kNeeded = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-    if (zip_stat_index(archive_, static_cast<zip_uint64_t>(index), 0, &stat) != 0 || (stat.valid & kNeeded) != kNeeded) {
+    constexpr zip_uint64_t kNeeded =
+        ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    if (zip_stat_index(archive_, static_cast<zip_uint64_t>(index), 0, &stat) != 0 ||
+        (stat.valid & kNeeded) != kNeeded) {
         fail_value(which + " has a damaged entry");
     }
     if (stat.encryption_method != ZIP_EM_NONE) fail_value(which + " is encrypted");
@@ -83,8 +85,8 @@ std::vector<unsigned char> ZipArchive::read(const std::string& member, uint64_t 
     }
     if (stat.size > limit) fail_value(which + " is " + std::to_string(stat.size) + " bytes long, which is too much");
     if (stat.size > kSmall && stat.size / kMaxRatio > stat.comp_size) {
-        fail_value(which + " would unpack from " + std::to_string(stat.comp_size) + " to " +
-                   std::to_string(stat.size) + " bytes; refused");
+        fail_value(which + " would unpack from " + std::to_string(stat.comp_size) + " to " + std::to_string(stat.size) +
+                   " bytes; refused");
     }
 
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
@@ -96,8 +98,8 @@ std::vector<unsigned char> ZipArchive::read(const std::string& member, uint64_t 
     for (;;) {
         unsigned char beyond;
         const bool full = done == bytes.size();
-        const zip_int64_t now = full ? zip_fread(file.get(), &beyond, 1)
-                                     : zip_fread(file.get(), bytes.data() + done, bytes.size() - done);
+        const zip_int64_t now =
+            full ? zip_fread(file.get(), &beyond, 1) : zip_fread(file.get(), bytes.data() + done, bytes.size() - done);
         if (now < 0) fail_value(which + " is damaged: " + zip_file_strerror(file.get()));
         if (now == 0 && !full) fail_value(which + " ends too early");
         if (now == 0) return bytes;

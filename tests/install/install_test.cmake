@@ -1,6 +1,7 @@
 # cmake -DBUILD_DIR=<built tree> -DWORK=<scratch> -DMODEL=<a .keras file> -DCC=... -DCXX=... -DNINJA=...
 #       -P install_test.cmake
-# cmake -DSOURCE=<source tree> -DSHARED=<ON|OFF> -DHALIDE_DIR=... -DHALIDE_HELPERS_DIR=... -DLAUNCHER=... (rest as above)
+# cmake -DSOURCE=<source tree> -DSHARED=<ON|OFF> -DHALIDE_DIR=... -DHALIDE_HELPERS_DIR=... -DLAUNCHER=...
+#       and CC to the end as above
 #
 # Installs the built tree, moves it (it must not depend on where it was installed to), and builds and runs users'
 # projects against it: through find_package, with and without the keras component and without C++, and through
@@ -24,7 +25,8 @@ if(SOURCE)
     # One object serves every consumer of the source tree, so this build is kept between runs.
     set(BUILD_DIR "${WORK}/subproject")
     consume(subproject "-DDWCONV_SOURCE=${SOURCE}" -DDWC_INSTALL=ON -DBUILD_SHARED_LIBS=${SHARED}
-            -DDWC_TARGETS=x86-64-sse41 -DDWC_BUILD_KERAS=ON "-DHalide_DIR=${HALIDE_DIR}" "-DHalideHelpers_DIR=${HALIDE_HELPERS_DIR}"
+            -DDWC_TARGETS=x86-64-sse41 -DDWC_BUILD_KERAS=ON "-DHalide_DIR=${HALIDE_DIR}"
+            "-DHalideHelpers_DIR=${HALIDE_HELPERS_DIR}"
             "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}" -DWITH_KERAS=ON)
 endif()
 
