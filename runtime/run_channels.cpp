@@ -103,7 +103,9 @@ class ChannelsRunner final : public Runner {
         const int64_t x_step = g.dilation * p_.x.t, y_step = g.dilation * p_.y.t;
         int64_t rows = s.end - s.begin, channels = C, phases = group.count;
         rows = std::clamp(largest_span / 2 / std::max(x_step * g.stride, y_step), t, rows);
+        rows = std::clamp(largest_span / 4 / (C * std::max(M, g.stride)), t, rows);
         phases = std::clamp<int64_t>(largest_span / 2 / std::max(p_.x.t * g.stride, p_.y.t), 1, phases);
+        phases = std::clamp<int64_t>(largest_span / 2 / std::max(rows_read(rows) * C, rows * C * M), 1, phases);
         if (epilogue_) {
             channels = std::clamp(activation_tile / (t * M) / v * v, v, C);
             rows = std::clamp(activation_tile / (channels * M), t, rows);

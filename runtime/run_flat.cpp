@@ -66,9 +66,17 @@ class FlatRunner final : public Runner {
         // What needs a workspace in any case may as well not be staged anew for every tile.
         const int64_t wish = fit < tile_ ? p_.effective_kernel / g.stride : fit;
         block_ = std::max(tile_, std::min(wish, p_.out_length) / steps_ * steps_);
+        while (block_ > tile_ && !fits(block_)) block_ = std::max(tile_, block_ / 2 / steps_ * steps_);
         if (staged) scratch_bytes_ = (g.stride * plane(block_) * g.channels + out) * element_;
         straight_taps_ = make_taps(1, 0);
         staged_taps_ = make_taps(g.stride, plane(block_));
+    }
+
+    // Kernels refuse a view whose extents multiply to 2^31, even where it overlaps itself: periods of a staged block times
+    // the elements that one of them spans.
+    bool fits(int64_t steps) const {
+        const int64_t span = period_ + p_.given.stride * plane(steps) * p_.given.channels;
+        return span <= largest_span / (steps / steps_);
     }
 
     // `periods` periods of outputs: x at the element tap 0 of the first one reads, y at that output.
@@ -106,7 +114,8 @@ class FlatRunner final : public Runner {
 
     int run_straight(const Stretch& s, int64_t n, const Job& job) const {
         const int64_t C = p_.given.channels, Q = p_.out_channels;
-        const int64_t most = epilogue_ ? activation_tile / Q : largest_span / 2 / Q;
+        const int64_t periods = largest_span / std::max(period_ + straight_taps_.back(), period_ * p_.given.depth_multiplier);
+        const int64_t most = epilogue_ ? activation_tile / Q : periods * steps_;
         return cover(s.begin, s.end, most, [&](int64_t t, int64_t length) {
             const char* x = job.x + (n * p_.x.n + (t - p_.given.pad_left) * C) * element_;
             return call(const_cast<char*>(x), job.y + (n * p_.y.n + t * Q) * element_, length / steps_, straight_taps_,

@@ -25,6 +25,9 @@ std::string from(const char* option, const char* variable) {
     return value ? value : "";
 }
 
+// Elements along a line that tap offsets span at most: a view of 16 of them stays below 2^31.
+constexpr int64_t longest_reach = int64_t{1} << 27;
+
 // Why `kernel` cannot compute the problem, or empty.
 std::string refusal(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
@@ -50,11 +53,13 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
                 return text("needs %d outputs in a row, there are %lld", k.t, number(phase_rows(p)));
             break;
         case Family::width:
+            if (p.effective_kernel > longest_reach) return "the kernel reaches too far for 32-bit offsets";
             if (k.k && offsets) return "compiled for stride 1 and dilation 1";
             break;
         case Family::flat: {
             const int64_t period = flat_period(g.channels, k.v);
             if (g.channels > 64) return "for at most 64 channels";
+            if (p.effective_kernel > longest_reach / g.channels) return "the kernel reaches too far for 32-bit offsets";
             if (p.x.t != g.channels || p.y.t != p.out_channels) return "needs time steps that touch";
             if (period * g.depth_multiplier > 4096) return text("a period would hold %lld positions", number(period));
             break;

@@ -16,12 +16,15 @@ Conventions of the README, by the word after a code fence:
   c, cpp    A block with a main function is a whole program: compiled as C11 or C++17 with warnings as errors, linked
             to an installed copy of the library (dwconv::dwconv, and dwconv::keras where it includes keras.hpp), and
             run. A `text` block right after it is its output, matched as above.
+  r         A whole script, run by Rscript in the scratch directory; skipped, and said so, where there is no R. A `text`
+            block right after it is its output.
   anything else is left alone.
 """
 import argparse
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -145,6 +148,14 @@ class Runner:
             else:
                 self.check(what, self.run(["bash", "-c", command]), output, status)
 
+    def r_script(self, line, lines, output):
+        if not shutil.which("Rscript"):
+            print(f"SKIPPED: line {line}: r script (Rscript is not installed)")
+            return
+        script = self.work / f"line_{line}.R"
+        script.write_text("\n".join(lines) + "\n")
+        self.check(f"line {line}: r script", self.run(["Rscript", "--vanilla", str(script)]), output)
+
     def programs(self, snippets):
         """Builds all whole programs in one user's project and runs each."""
         folder = self.work / "programs"
@@ -174,11 +185,13 @@ def readme(args):
     found = list(blocks(pathlib.Path(args.readme).read_text(encoding="utf-8")))
     snippets = []
     for index, (language, line, lines, _) in enumerate(found):
+        after = found[index + 1] if index + 1 < len(found) else None
+        output = after[2] if after and after[0] == "text" and not after[3].strip() else []
         if language == "console":
             runner.console(line, lines)
+        elif language == "r":
+            runner.r_script(line, lines, output)
         elif language in ("c", "cpp") and re.search(r"\bint main\(", "\n".join(lines)):
-            after = found[index + 1] if index + 1 < len(found) else None
-            output = after[2] if after and after[0] == "text" and not after[3].strip() else []
             snippets.append((language, line, lines, output))
     if snippets:
         runner.programs(snippets)
