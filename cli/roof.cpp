@@ -15,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kSampleSeconds = 2e-3;
-constexpr int kWarmUps = 4;  // others had the caches; a victim cache fills over several passes
+constexpr int kWarmUps = 4;                // others had the caches; a victim cache fills over several passes
 constexpr size_t kActivationCount = 4096;  // 16 KiB: half of the smallest L1 in use
 constexpr int kPlacements = 4;
 constexpr size_t kLargestCopy = size_t{1} << 30;
@@ -46,7 +46,7 @@ double run_together(int threads, const std::function<void(int)> &body) {
 }
 
 // Repeats `body` until a sample lasts kSampleSeconds and returns units / second; the count is found once.
-std::function<double()> rate(int threads, double units, std::function<void(int)> body) {
+std::function<double()> rate(int threads, double units, int warm_samples, std::function<void(int)> body) {
     auto count = std::make_shared<int64_t>(0);
     return [=] {
         const auto repeated = [&](int thread) {
@@ -60,7 +60,7 @@ std::function<double()> rate(int threads, double units, std::function<void(int)>
             *count = std::max<int64_t>(1, std::llround(std::ceil(*count * kSampleSeconds / seconds)));
         }
         run_together(threads, [&](int thread) {
-            for (int i = 0; i < kWarmUps; ++i) body(thread);
+            for (int64_t i = 0; i < std::max<int64_t>(kWarmUps, *count * warm_samples); ++i) body(thread);
         });
         return units * static_cast<double>(*count) / run_together(threads, repeated);
     };
@@ -148,7 +148,7 @@ void Roofs::add_gauge(const std::string &key, std::function<double()> sample) {
 void Roofs::prepare(const RoofRequest &request) {
     const Isa isa = isa_of_target(request.target);
     constexpr int64_t kSteps = 2000;
-    add_gauge(fma_key(isa), rate(threads_, run_multiply_adds(isa, kSteps) * threads_,
+    add_gauge(fma_key(isa), rate(threads_, run_multiply_adds(isa, kSteps) * threads_, 0,
                                  [isa](int) { run_multiply_adds(isa, kSteps); }));
     const Step step = ladder_step(request.bytes_xy);
     const size_t side = step.bytes / 2;
@@ -158,13 +158,15 @@ void Roofs::prepare(const RoofRequest &request) {
     const int placements = step.level == levels_.front().name ? kPlacements : 1;
     arena_->reserve(side + kShift * kPlacements);
     // Bandwidth is the machine's, so the widest vectors it has may move the bytes, whatever the plan's target.
+    // As the problems are: where the copy fills a large part of the last level, it takes many passes to get there.
+    const int warm = step.bytes > (size_t{1} << 20) ? 6 : 0;
     const auto add_copy = [&](const char *method, CopyKernel kernel) {
         if (!kernel) return;
         const size_t slice = side / static_cast<size_t>(threads_);
         for (int placement = 0; placement < placements; ++placement) {
             const size_t shift = kShift * static_cast<size_t>(placement);
             add_gauge(copy_key(step.bytes, method, placement),
-                      rate(threads_, static_cast<double>(step.bytes), [this, kernel, slice, shift](int thread) {
+                      rate(threads_, static_cast<double>(step.bytes), warm, [this, kernel, slice, shift](int thread) {
                           const size_t offset = slice * static_cast<size_t>(thread);
                           kernel(arena_->destination.as<char>() + shift + offset, arena_->source.as<char>() + offset,
                                  slice);

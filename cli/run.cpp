@@ -23,20 +23,28 @@ struct RunOptions {
 // What the user should know about how the inputs were taken.
 using Notes = std::vector<std::string>;
 
+// A path in a message stays on its line.
+std::string shown(std::string path) {
+    std::replace_if(
+        path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return path;
+}
+
 keras::Tensor read_noted(const std::string& path, Notes* notes) {
     keras::NpyInfo info;
     keras::Tensor tensor = keras::read_npy(path, &info);
-    if (info.converted()) notes->push_back(path + ": " + info.describe() + ", converted to float32 in C order");
+    if (info.converted()) notes->push_back(shown(path) + ": " + info.describe() + ", converted to float32 in C order");
     return tensor;
 }
 
 keras::DepthwiseConv1D layer_of_model(const RunOptions& options, Notes* notes) {
     const keras::Model model = keras::Model::open(options.model);
-    if (model.size() == 0) throw Failure(kExitInvalid, options.model + ": the model has no DepthwiseConv1D layer");
+    if (model.size() == 0)
+        throw Failure(kExitInvalid, shown(options.model) + ": the model has no DepthwiseConv1D layer");
     if (options.layer.empty() && model.size() > 1) {
         std::string names;
-        for (size_t i = 0; i < model.size(); ++i) names += (i ? ", " : "") + model.path(i);
-        throw Failure(kExitInvalid, options.model + ": has " + std::to_string(model.size()) +
+        for (size_t i = 0; i < model.size(); ++i) names += (i ? ", " : "") + shown(model.path(i));
+        throw Failure(kExitInvalid, shown(options.model) + ": has " + std::to_string(model.size()) +
                                         " DepthwiseConv1D layers; choose one with --layer: " + names);
     }
     const size_t index = options.layer.empty() ? 0 : model.find(options.layer);
@@ -54,6 +62,15 @@ keras::DepthwiseConv1D layer_of_config(const RunOptions& options, Notes* notes) 
     if (!options.bias.empty()) bias = read_noted(options.bias, notes);
     layer.set_weights(read_noted(options.kernel, notes), std::move(bias));
     return layer;
+}
+
+// The layer speaks of its input, and the user gave a file.
+dwconv::problem problem_of(const keras::DepthwiseConv1D& layer, const keras::Tensor& x, const std::string& path) {
+    try {
+        return layer.problem(x.shape);
+    } catch (const dwconv::value_error& error) {
+        throw dwconv::value_error(error.status(), shown(path) + ": " + error.what());
+    }
 }
 
 // CLI11 can say that options need or exclude each other, but not that one of two modes is needed.
@@ -157,7 +174,7 @@ int run(const RunOptions& options) {
     how.threads = options.plan.threads;
     how.force_kernel = options.plan.force_kernel;
     how.force_target = options.plan.force_target;
-    const dwconv::plan plan(layer.problem(x.shape), how);
+    const dwconv::plan plan(problem_of(layer, x, options.x), how);
     keras::Tensor y;
     y.shape = layer.compute_output_shape(x.shape);
     y.data.resize(static_cast<size_t>(keras::element_count(y.shape)));

@@ -15,7 +15,7 @@ using namespace Halide;
 namespace {
 
 class DepthwiseConv : public Generator<DepthwiseConv> {
-public:
+   public:
     GeneratorParam<std::string> family{"family", "channels"};
     GeneratorParam<std::string> activation{"activation", "linear"};
     GeneratorParam<int> fixed_k{"k", 0};
@@ -26,14 +26,14 @@ public:
     GeneratorParam<int> block{"block", 4};
 
     // Index order innermost first; see algorithm.hpp. Types are set by x.type, w.type, b.type, y.type.
-    Input<Buffer<void, 3>> x{"x"};         // (i, j, n)
-    Input<Buffer<void, 3>> w{"w"};         // (m, q, k)
-    Input<Buffer<void, 2>> b{"b"};         // (m, q)
+    Input<Buffer<void, 3>> x{"x"};           // (i, j, n)
+    Input<Buffer<void, 3>> w{"w"};           // (m, q, k)
+    Input<Buffer<void, 2>> b{"b"};           // (m, q)
     Input<Buffer<int32_t, 1>> taps{"taps"};  // (k): offset of tap k along i, line families with run-time K
-    Input<int32_t> max_tap{"max_tap"};     // the largest of them
-    Input<int32_t> stride{"stride_"};      // channels, where it is not fixed
+    Input<int32_t> max_tap{"max_tap"};       // the largest of them
+    Input<int32_t> step{"step"};  // channels: the stride, where it is not fixed; width with fixed K: between its taps
     Input<float> p0{"p0"}, p1{"p1"}, p2{"p2"};  // parameters of the fused activation
-    Output<Buffer<void, 4>> y{"y"};        // (m, i, j, n)
+    Output<Buffer<void, 4>> y{"y"};             // (m, i, j, n)
 
     void generate() {
         kernel_.point = {family, activation, fixed_k, fixed_stride, multiplier, v, t, block};
@@ -45,10 +45,10 @@ public:
         // Padding is no kernel's business: the plan hands rows that hold every element a tap reads.
         dwc::At x_at;
         if (channels) {
-            const Expr step = p.stride > 0 ? Expr(p.stride) : Expr(stride);
-            x_at = [=, this](const Expr &k) { return x(at.i, at.j * step + k, at.n); };
+            const Expr stride = p.stride > 0 ? Expr(p.stride) : Expr(step);
+            x_at = [=, this](const Expr &k) { return x(at.i, at.j * stride + k, at.n); };
         } else if (width && p.k > 0) {
-            x_at = [=, this](const Expr &k) { return x(at.i + k, at.j, at.n); };
+            x_at = [=, this](const Expr &k) { return x(at.i + k * step, at.j, at.n); };
         } else {
             x_at = [=, this](const Expr &k) {
                 return x(at.i + unsafe_promise_clamped(taps(k), 0, max_tap), at.j, at.n);
@@ -57,7 +57,8 @@ public:
         const Expr q = width ? Expr(at.j) : Expr(at.i);
         kernel_.sum = dwc::depthwise(
             at, cast<float>(b(at.m, q)), [=](const Expr &k) { return cast<float>(x_at(k)); },
-            [=, this](const Expr &k) { return cast<float>(w(at.m, q, k)); }, p.k, w.dim(2).extent(), p.block, has_fma());
+            [=, this](const Expr &k) { return cast<float>(w(at.m, q, k)); }, p.k, w.dim(2).extent(), p.block,
+            has_fma());
 
         const Expr sum = kernel_.sum.sum(at.m, at.i, at.j, at.n);
         y(at.m, at.i, at.j, at.n) = cast(y.type(), dwc::activation_expr(p.activation, sum, p0, p1, p2, has_fma()));
@@ -72,12 +73,10 @@ public:
         if (name == "flat") dwc::schedule_flat(kernel_);
     }
 
-private:
+   private:
     dwc::Kernel kernel_;
 
-    bool has_fma() const {
-        return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA);
-    }
+    bool has_fma() const { return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA); }
 
     void check(const dwc::Point &p) {
         const Target target = get_target();

@@ -35,6 +35,10 @@ void unroll_taps(Kernel &kernel, Tile tile) {
     }
 }
 
+// v positions of i by t of j by all of m, taps outside: the tile of channels and of flat, which differ in what i and j
+// are and in how a tap is found.
+void tile_in_registers(Kernel &kernel);
+
 void schedule_channels(Kernel &kernel);
 void schedule_width(Kernel &kernel);
 void schedule_flat(Kernel &kernel);

@@ -61,8 +61,10 @@ dwc_status dwc_kernel_at(int32_t index, dwc_kernel_info* info, dwc_error* error)
     if (static_cast<size_t>(index) < conv.size()) {
         const dwc::ConvKernel& k = conv[index];
         const dwc::Target& t = dwc::targets()[k.target];
-        *info = {sizeof *info, k.name, dwc::family_name(k.family), t.name, k.activation, k.dtype,
-                 k.k, k.stride, k.m, k.v, k.t, t.supported()};
+        *info = {sizeof *info, k.name,       dwc::family_name(k.family),
+                 t.name,       k.activation, k.dtype,
+                 k.k,          k.stride,     k.m,
+                 k.v,          k.t,          t.supported()};
     } else {
         const dwc::ActivationRow& a = dwc::activation_rows()[index - conv.size()];
         const dwc::Target& t = dwc::targets()[a.target];

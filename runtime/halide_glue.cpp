@@ -11,7 +11,7 @@ namespace dwc {
 namespace {
 
 using ConvSignature = int (*)(const void* user_context, halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* b,
-                              halide_buffer_t* taps, int32_t max_tap, int32_t stride, float p0, float p1, float p2,
+                              halide_buffer_t* taps, int32_t max_tap, int32_t step, float p0, float p1, float p2,
                               halide_buffer_t* y);
 using ActivationSignature = int (*)(const void* user_context, halide_buffer_t* x, float p0, float p1, float p2,
                                     halide_buffer_t* y);
@@ -80,7 +80,7 @@ int call_conv(const ConvKernel& kernel, const ConvCall& call, KernelError& error
     Buffer taps(offsets, 1, halide_type_t(halide_type_int, 32, 1));
     const float* p = call.parameters;
     return reinterpret_cast<ConvSignature>(kernel.function)(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap,
-                                                            call.stride, p[0], p[1], p[2], &y.raw);
+                                                            call.step, p[0], p[1], p[2], &y.raw);
 }
 
 int call_activation(const ActivationRow& kernel, const float* p, float* values, int64_t count, int64_t rows,

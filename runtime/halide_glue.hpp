@@ -20,12 +20,13 @@ struct View {
 };
 
 struct ConvCall {
-    View x;  // (i, j, n)
-    View w;  // (m, q, k)
-    View b;  // (m, q)
-    View y;  // (m, i, j, n)
+    View x;               // (i, j, n)
+    View w;               // (m, q, k)
+    View b;               // (m, q)
+    View y;               // (m, i, j, n)
     const int32_t* taps;  // offsets of the taps along i (line families), `tap_count` of them
-    int32_t tap_count, max_tap, stride;
+    int32_t tap_count, max_tap;
+    int32_t step;             // channels: the stride; width with a fixed K: elements between its taps
     const float* parameters;  // three, of the fused activation
 };
 

@@ -18,9 +18,12 @@ constexpr int most_threads = 1024;
 
 std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) {
     switch (k.family) {
-        case Family::channels: return make_channels_runner(p, k, e, threads);
-        case Family::width: return make_width_runner(p, k, e, threads);
-        case Family::flat: return make_flat_runner(p, k, e, threads);
+        case Family::channels:
+            return make_channels_runner(p, k, e, threads);
+        case Family::width:
+            return make_width_runner(p, k, e, threads);
+        case Family::flat:
+            return make_flat_runner(p, k, e, threads);
     }
     return nullptr;
 }
@@ -119,8 +122,12 @@ int run_task(void* arg, int64_t index) {
     KernelError message;
     alignas(64) char tile[stack_tile];
     const dwc_weights& weights = *e.args->weights;
-    Job job{static_cast<const char*>(e.args->x), static_cast<char*>(e.args->y),
-            weights.data.get(), weights.data.get() + weights.bias_offset, tile, &message};
+    Job job{static_cast<const char*>(e.args->x),
+            static_cast<char*>(e.args->y),
+            weights.data.get(),
+            weights.data.get() + weights.bias_offset,
+            tile,
+            &message};
     if (runner.scratch_bytes() > stack_tile)
         job.scratch = static_cast<char*>(e.args->workspace) + index * ((runner.scratch_bytes() + 63) / 64 * 64);
     const int code = runner.run(runner.tasks()[static_cast<size_t>(index)], job);

@@ -36,8 +36,8 @@ struct Stretch {
 };
 
 // Cuts the outputs [0, count) of a row into what is computed straight on the input and staged ends. Output t reads
-// elements step * t + first ... + last_tap of a row of `length` elements. Every stretch holds at least `tile` outputs, or
-// the row is one staged stretch; straight_allowed = false makes it that, too.
+// elements step * t + first ... + last_tap of a row of `length` elements. Every stretch holds at least `tile` outputs,
+// or the row is one staged stretch; straight_allowed = false makes it that, too.
 void cut_row(int64_t count, int64_t first, int64_t step, int64_t last_tap, int64_t length, int64_t tile,
              bool straight_allowed, int group, std::vector<Stretch>* stretches);
 
@@ -89,7 +89,8 @@ class Runner {
     std::vector<Task> tasks_;
 };
 
-std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
+std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e,
+                                             int threads);
 std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_flat_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 

@@ -92,9 +92,12 @@ bool Target::supported() const {
 
 const char* family_name(Family family) {
     switch (family) {
-        case Family::channels: return "channels";
-        case Family::width: return "width";
-        case Family::flat: return "flat";
+        case Family::channels:
+            return "channels";
+        case Family::width:
+            return "width";
+        case Family::flat:
+            return "flat";
     }
     return "unknown";
 }

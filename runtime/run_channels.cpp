@@ -1,6 +1,6 @@
-// Runner of family `channels` (nlc). Dilation d is no code of its own: output times of one residue modulo d form a dense
-// convolution on every d-th row of x, and residues whose rows have the same ends go together, as the batch axis of one
-// kernel call. Only outputs next to an end of a row are computed on zero-extended copies.
+// Runner of family `channels` (nlc). Dilation d is no code of its own: output times of one residue modulo d form a
+// dense convolution on every d-th row of x, and residues whose rows have the same ends go together, as the batch axis
+// of one kernel call. Only outputs next to an end of a row are computed on zero-extended copies.
 #include <algorithm>
 
 #include "plan.hpp"
@@ -85,7 +85,7 @@ class ChannelsRunner final : public Runner {
         call.b = {const_cast<char*>(job.bias) + b.c * element_, {{M, C}, {b.channels, 1}}};
         char* y = job.y + (b.n * p_.y.n + (b.r + b.i * g.dilation) * p_.y.t + b.c * M) * element_;
         call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, g.dilation * p_.y.t}, {b.phases, p_.y.t}}};
-        call.stride = static_cast<int32_t>(g.stride);
+        call.step = static_cast<int32_t>(g.stride);
         call.parameters = activation_.p;
         if (const int code = call_conv(kernel_, call, *job.error)) return code;
         if (!epilogue_) return 0;
@@ -141,8 +141,8 @@ class ChannelsRunner final : public Runner {
                     Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels};
                     b.i = std::min(i, s.end - rows);
                     b.c = task.c0 + std::min(c, C - channels);
-                    const Piece piece{group.start + g.stride * b.i, read, 1, group.length, g.dilation * p_.x.t,
-                                      channels, b.phases, g.stride * p_.x.t};
+                    const Piece piece{group.start + g.stride * b.i, read,     1,        group.length,
+                                      g.dilation * p_.x.t,          channels, b.phases, g.stride * p_.x.t};
                     const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;
                     stage(job.scratch, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
                     if (const int code = call(b, job.scratch, channels, read * channels, job)) return code;

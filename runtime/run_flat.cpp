@@ -25,16 +25,15 @@ class FlatRunner final : public Runner {
         for (int64_t s = task.s0; s < task.s1; ++s) {
             const Stretch& stretch = stretches_[s];
             for (int64_t n = task.n0; n < task.n1; ++n)
-                if (const int code =
-                        stretch.staged ? run_staged(stretch, n, job) : run_straight(stretch, n, job))
+                if (const int code = stretch.staged ? run_staged(stretch, n, job) : run_straight(stretch, n, job))
                     return code;
         }
         return 0;
     }
 
    private:
-    int64_t steps_;  // time steps of one period
-    int64_t tile_;   // time steps of the kernel's tile
+    int64_t steps_;      // time steps of one period
+    int64_t tile_;       // time steps of the kernel's tile
     int64_t block_ = 0;  // time steps of a staged block
     bool short_row_ = false;
     std::vector<int32_t> straight_taps_, staged_taps_;
@@ -62,7 +61,8 @@ class FlatRunner final : public Runner {
         bool staged = false;
         for (const Stretch& s : stretches_) staged |= s.staged;
         const int64_t out = short_row_ ? tile_ * p_.out_channels : 0;
-        const int64_t fit = (tile_elements() - out) / (g.stride * g.channels) - (p_.effective_kernel - 1) / g.stride - 1;
+        const int64_t fit =
+            (tile_elements() - out) / (g.stride * g.channels) - (p_.effective_kernel - 1) / g.stride - 1;
         // What needs a workspace in any case may as well not be staged anew for every tile.
         const int64_t wish = fit < tile_ ? p_.effective_kernel / g.stride : fit;
         block_ = std::max(tile_, std::min(wish, p_.out_length) / steps_ * steps_);
@@ -72,8 +72,8 @@ class FlatRunner final : public Runner {
         staged_taps_ = make_taps(g.stride, plane(block_));
     }
 
-    // Kernels refuse a view whose extents multiply to 2^31, even where it overlaps itself: periods of a staged block times
-    // the elements that one of them spans.
+    // Kernels refuse a view whose extents multiply to 2^31, even where it overlaps itself: periods of a staged block
+    // times the elements that one of them spans.
     bool fits(int64_t steps) const {
         const int64_t span = period_ + p_.given.stride * plane(steps) * p_.given.channels;
         return span <= largest_span / (steps / steps_);
@@ -92,18 +92,19 @@ class FlatRunner final : public Runner {
         call.taps = taps.data();
         call.tap_count = static_cast<int32_t>(taps.size());
         call.max_tap = last;
-        call.stride = 1;
+        call.step = 1;
         call.parameters = activation_.p;
         if (const int code = call_conv(kernel_, call, *job.error)) return code;
         if (!epilogue_) return 0;
         return activate(reinterpret_cast<float*>(y), periods * P * M, 1, 0, job);
     }
 
-    // Blocks of at most `most` time steps, whole periods, that cover [begin, end) exactly: the last one overlaps the one
-    // before. The stretch holds at least one tile.
+    // Blocks of at most `most` time steps, whole periods, that cover [begin, end) exactly: the last one overlaps the
+    // one before. The stretch holds at least one tile.
     template <typename Body>
     int cover(int64_t begin, int64_t end, int64_t most, Body body) const {
-        const int64_t steps = std::clamp((end - begin) / steps_ * steps_, tile_, std::max(most / steps_ * steps_, tile_));
+        const int64_t steps =
+            std::clamp((end - begin) / steps_ * steps_, tile_, std::max(most / steps_ * steps_, tile_));
         for (int64_t t = begin; t < end; t += steps) {
             int64_t length = steps;
             if (end - t < steps) length = std::max((end - t + steps_ - 1) / steps_ * steps_, tile_);
@@ -114,7 +115,8 @@ class FlatRunner final : public Runner {
 
     int run_straight(const Stretch& s, int64_t n, const Job& job) const {
         const int64_t C = p_.given.channels, Q = p_.out_channels;
-        const int64_t periods = largest_span / std::max(period_ + straight_taps_.back(), period_ * p_.given.depth_multiplier);
+        const int64_t periods =
+            largest_span / std::max(period_ + straight_taps_.back(), period_ * p_.given.depth_multiplier);
         const int64_t most = epilogue_ ? activation_tile / Q : periods * steps_;
         return cover(s.begin, s.end, most, [&](int64_t t, int64_t length) {
             const char* x = job.x + (n * p_.x.n + (t - p_.given.pad_left) * C) * element_;

@@ -25,8 +25,8 @@ class WidthRunner final : public Runner {
         for (int64_t s = task.s0; s < task.s1; ++s) {
             const Stretch& stretch = stretches_[s];
             for (int64_t n = task.n0; n < task.n1; ++n)
-                if (const int code = stretch.staged ? run_staged(stretch, n, task, job)
-                                                    : run_straight(stretch, n, task, job))
+                if (const int code =
+                        stretch.staged ? run_staged(stretch, n, task, job) : run_straight(stretch, n, task, job))
                     return code;
         }
         return 0;
@@ -48,7 +48,7 @@ class WidthRunner final : public Runner {
 
     Taps make_taps(int64_t stride, int64_t plane_size) const {
         Taps taps;
-        if (kernel_.k) return taps;  // its taps are neighbours
+        if (kernel_.k) return taps;  // its taps are a step apart
         for (int64_t j = 0; j < p_.given.kernel_size; ++j) {
             const int64_t at = j * p_.given.dilation;
             taps.offsets.push_back(static_cast<int32_t>(at % stride * plane_size + at / stride));
@@ -100,7 +100,7 @@ class WidthRunner final : public Runner {
         call.taps = r.taps->offsets.data();
         call.tap_count = static_cast<int32_t>(r.taps->offsets.size());
         call.max_tap = r.taps->last;
-        call.stride = 1;
+        call.step = static_cast<int32_t>(g.dilation);
         call.parameters = activation_.p;
         if (const int code = call_conv(kernel_, call, *job.error)) return code;
         if (!epilogue_) return 0;
@@ -159,7 +159,8 @@ class WidthRunner final : public Runner {
                 stage(job.scratch, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, element_);
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
                 Rows rows{view, &staged_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
-                if (short_rows) rows.y = job.scratch + block * row * element_, rows.y_m = outputs, rows.y_c = M * outputs;
+                if (short_rows)
+                    rows.y = job.scratch + block * row * element_, rows.y_m = outputs, rows.y_c = M * outputs;
                 if (const int code = call(rows, job)) return code;
                 if (short_rows) copy_out(rows.y, outputs, s, n, c, block, job);
             }

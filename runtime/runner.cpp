@@ -42,8 +42,8 @@ Runner::Runner(const Problem& problem, const ConvKernel& kernel, const Activatio
 }
 
 PackedLayout Runner::packed() const {
-    return {kernel_.family, p_.given.w_dtype, p_.given.kernel_size, p_.given.channels, p_.given.depth_multiplier,
-            period_};
+    return {kernel_.family,    p_.given.w_dtype,          p_.given.kernel_size,
+            p_.given.channels, p_.given.depth_multiplier, period_};
 }
 
 void Runner::cut_stretches(int threads, int64_t channel_block, int64_t least) {

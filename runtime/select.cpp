@@ -44,7 +44,6 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
     if (k.dtype != DWC_F32 && std::string_view(k.activation) != wanted.function)
         return "elementwise activations run on f32 outputs only";
 
-    const bool offsets = g.stride > 1 || g.dilation > 1;
     switch (k.family) {
         case Family::channels:
             if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
@@ -54,7 +53,7 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
             break;
         case Family::width:
             if (p.effective_kernel > longest_reach) return "the kernel reaches too far for 32-bit offsets";
-            if (k.k && offsets) return "compiled for stride 1 and dilation 1";
+            if (k.k && g.stride > 1) return "compiled for stride 1";
             break;
         case Family::flat: {
             const int64_t period = flat_period(g.channels, k.v);
@@ -67,6 +66,8 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
     }
     return {};
 }
+
+constexpr int64_t second_level_bytes = 1 << 20;
 
 double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
 
@@ -87,10 +88,19 @@ double cost(const Problem& p, const ConvKernel& k) {
     switch (k.family) {
         case Family::channels: {
             const double phases = static_cast<double>(std::min(g.dilation, p.out_length));
-            outputs = round_up(C, k.v) * M * phases * round_up(rows / phases, k.t);
-            per_tap = std::max(1 + 0.5 / k.t, 0.3 * waiting);  // loads of x and w beside the product
+            // Staged ends and the interior are cut into tiles apart.
+            const double span = static_cast<double>(g.stride * g.dilation);
+            const double left = std::min(std::ceil(static_cast<double>(g.pad_left) / span), rows / phases);
+            const double right = std::min(std::ceil(static_cast<double>(g.pad_right) / span), rows / phases - left);
+            const double per_phase =
+                round_up(left, k.t) + round_up(right, k.t) + round_up(rows / phases - left - right, k.t);
+            outputs = round_up(C, k.v) * M * phases * per_phase;
+            per_tap = std::max(1 + 0.5 / k.t, 0.3 * waiting);   // loads of x and w beside the product
             if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
+            // Where x and y stay in a second-level cache, fewer rows at a time do better; beyond, more rows read x
+            // less.
+            if (p.bytes <= second_level_bytes) fixed += 0.1 * k.t;
             if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
             if (phases > 1) fixed += 2;
             break;
@@ -220,9 +230,12 @@ dwc_status select(const Problem& problem, const Wish& wish, Selection* selection
         const double least = std::max(cost(problem, *s.chosen), 1e-9);
         for (Candidate& c : s.candidates) {
             if (!c.eligible) continue;
-            if (c.kernel == s.chosen) c.reason = s.reason;
-            else if (c.kernel->target != s.chosen->target) c.reason = "target below the one chosen";
-            else c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least);
+            if (c.kernel == s.chosen)
+                c.reason = s.reason;
+            else if (c.kernel->target != s.chosen->target)
+                c.reason = "target below the one chosen";
+            else
+                c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least);
         }
     }
     *selection = std::move(s);

@@ -23,20 +23,37 @@ void gather(T* __restrict dst, const T* __restrict src, int64_t count, int64_t s
     }
 }
 
+// Rows of a staged piece are mostly short: a call of memcpy or memset would cost more than the copy (the build keeps
+// the compiler from making one of these loops). Long ones are worth the wider vectors of the C library.
+constexpr size_t long_copy = 1024;
+
+template <typename T>
+inline void copy(T* __restrict dst, const T* __restrict src, int64_t count) {
+    if (static_cast<size_t>(count) * sizeof(T) >= long_copy) {
+        std::memcpy(dst, src, static_cast<size_t>(count) * sizeof(T));
+        return;
+    }
+    for (int64_t i = 0; i < count; ++i) dst[i] = src[i];
+}
+template <typename T>
+inline void clear(T* dst, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) dst[i] = T{};
+}
+
 // Steps of one plane: zeros, `count` copied ones from `in`, zeros.
 template <typename T>
 void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, int64_t end) {
     const int64_t step = p.stride * p.source_step, count = end - begin;
-    for (T* zero = dst; zero < dst + begin * p.group; ++zero) *zero = T{};
+    clear(dst, begin * p.group);
     T* out = dst + begin * p.group;
     if (step == p.group) {
-        std::memcpy(out, in, static_cast<size_t>(count * p.group) * sizeof(T));
+        copy(out, in, count * p.group);
     } else if (p.group == 1) {
         gather(out, in, count, step);
     } else {
-        for (int64_t i = 0; i < count; ++i) std::memcpy(out + i * p.group, in + i * step, p.group * sizeof(T));
+        for (int64_t i = 0; i < count; ++i) copy(out + i * p.group, in + i * step, p.group);
     }
-    for (T* zero = dst + end * p.group; zero < dst + p.steps * p.group; ++zero) *zero = T{};
+    clear(dst + end * p.group, (p.steps - end) * p.group);
 }
 
 template <typename T>

@@ -28,7 +28,7 @@ inline int accumulators(const Point &p, int lanes) {
 // The first rule that `p` breaks on a target with `lanes` f32 lanes and `registers` vector registers; empty if legal.
 //
 //   channels  i = channel (v lanes), j = time (t steps); k, stride, m each fixed or at run time
-//   width     i = time (v lanes, t vectors of them), j = channel; reads x through tap offsets unless k is fixed
+//   width     i = time (v lanes, t vectors of them), j = channel; tap offsets, or with a fixed k one distance of taps
 //   flat      i = position in one period of (time, channel) (v lanes), j = period (t of them); tap offsets; m fixed
 inline std::string broken_rule(const Point &p, int lanes, int registers) {
     const bool channels = p.family == "channels", width = p.family == "width", flat = p.family == "flat";

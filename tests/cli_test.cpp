@@ -1,59 +1,29 @@
 // Drives the built command: exit codes, one-sentence errors, and that list, explain and bench tell the same story.
 // DWC_CLI: path of the binary.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "cli_process.hpp"
+
 namespace {
 
+using dwc_test::Outcome;
 using nlohmann::json;
 
 const char *const kProblem = "f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu";
 // The shortest run that still measures everything.
 const char *const kQuick = " --repeats 3 --min-time 0.05";
 
-struct Outcome {
-    int exit_code;
-    std::string out, err;
-};
-
-std::string contents(const std::filesystem::path &path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
-class Cli : public testing::Test {
+class Cli : public dwc_test::CliProcess {
    protected:
-    void SetUp() override {
-        std::string name = (std::filesystem::temp_directory_path() / "dwconv_cli_XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        folder_ = name;
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
-
-    // Runs the command with `arguments` (shell words) after the environment settings in `environment`.
-    Outcome run(const std::string &arguments, const std::string &environment = "") {
-        const auto out = folder_ / "out", err = folder_ / "err";
-        const std::string line = environment + " '" DWC_CLI "' " + arguments + " >'" + out.string() + "' 2>'" +
-                                 err.string() + "' </dev/null";
-        const int status = std::system(line.c_str());
-        EXPECT_TRUE(WIFEXITED(status)) << arguments;
-        return {WEXITSTATUS(status), contents(out), contents(err)};
-    }
-
     // Invalid input: exit code 2, nothing on stdout, one line on stderr that holds `part`.
     void expect_refused(const std::string &arguments, const std::string &part) {
         const Outcome outcome = run(arguments);
@@ -69,13 +39,6 @@ class Cli : public testing::Test {
         for (std::string line; std::getline(lines, line);) values.push_back(json::parse(line));
         return values;
     }
-
-    std::string write_file(const std::string &name, const std::string &text) {
-        std::ofstream(folder_ / name) << text;
-        return (folder_ / name).string();
-    }
-
-    std::filesystem::path folder_;
 };
 
 TEST_F(Cli, HelpAndVersionSucceed) {

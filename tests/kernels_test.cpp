@@ -106,7 +106,8 @@ TEST_P(Kernel, KernelSizesPadsAndBias) {
         p.kernel_size = k;
         p.channels = std::string(GetParam().family) == "channels" ? v + 3 : 3;
         for (const int64_t l : {k, 4 * t * v + 3})
-            for (const auto& [left, right] : {std::pair<int64_t, int64_t>{0, 0}, {k - 1, 0}, {0, k + 3}, {2 * k, 2 * k}})
+            for (const auto& [left, right] :
+                 {std::pair<int64_t, int64_t>{0, 0}, {k - 1, 0}, {0, k + 3}, {2 * k, 2 * k}})
                 for (const int bias : {0, 1}) {
                     p.length = l;
                     p.pad_left = left;

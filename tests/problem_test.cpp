@@ -11,28 +11,15 @@
 
 #include "dwconv/dwconv.h"
 #include "error.hpp"
+#include "problem_case.hpp"
 
 namespace {
 
 constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-dwc_problem some_problem() {
-    dwc_problem p;
-    dwc_problem_init(&p);
-    p.batch = 2;
-    p.length = 10;
-    p.channels = 3;
-    p.kernel_size = 3;
-    return p;
-}
-
-std::string format(const dwc_problem& p) {
-    char text[1024];
-    dwc_error error{};
-    EXPECT_EQ(dwc_problem_format(&p, text, sizeof text, &error), DWC_OK) << error.message;
-    return error.status == DWC_OK ? text : error.message;
-}
+using dwc_test::format;
+using dwc_test::some_problem;
 
 // ------------------------------------------------------------------------------------------------------- statuses
 

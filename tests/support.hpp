@@ -94,9 +94,7 @@ inline bool target_has_fma(const char* name) {
 }
 
 // Activations whose result is one of the sum's bits or a constant: compared to the bit. The others within `tolerance`.
-inline bool exact(dwc_activation a) {
-    return a == DWC_LINEAR || a == DWC_RELU || a == DWC_RELU6 || a == DWC_HARD_TANH;
-}
+inline bool exact(dwc_activation a) { return a == DWC_LINEAR || a == DWC_RELU || a == DWC_RELU6 || a == DWC_HARD_TANH; }
 
 struct Outcome {
     dwc_status status = DWC_OK;
@@ -144,8 +142,7 @@ inline Outcome run(const dwc_problem& p, const dwc_options& options, unsigned se
     out.message = error.message;
     out.guards = x.poison_intact() && y.poison_intact() && w.poison_intact() && b.poison_intact();
     std::vector<char> expected(y.size());
-    if (out.status == DWC_OK)
-    {
+    if (out.status == DWC_OK) {
         EXPECT_EQ(dwc_reference(&p, x.as<void>(), w.as<void>(), bias, expected.data(), order,
                                 target_has_fma(info.target), &error),
                   DWC_OK)

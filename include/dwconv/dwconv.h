@@ -65,7 +65,7 @@ typedef enum dwc_status {
     DWC_ERROR_WEIGHTS = 25,          /* weights were packed for another weights_layout, or without the bias */
     DWC_ERROR_ALIAS = 26,            /* y overlaps x */
     DWC_ERROR_OUT_OF_MEMORY = 27,
-    DWC_ERROR_KERNEL = 28,           /* a compiled kernel refused its buffers; a bug, please report */
+    DWC_ERROR_KERNEL = 28, /* a compiled kernel refused its buffers; a bug, please report */
     DWC_ERROR_INTERNAL = 29
 } dwc_status;
 
@@ -98,14 +98,14 @@ typedef enum dwc_layout {
 /* Elementwise activations, formulas as in Keras 3. Parameters in order, with defaults, after the colon. */
 typedef enum dwc_activation {
     DWC_LINEAR = 0,
-    DWC_RELU,           /* : negative_slope 0, max_value +inf, threshold 0 */
+    DWC_RELU, /* : negative_slope 0, max_value +inf, threshold 0 */
     DWC_RELU6,
-    DWC_LEAKY_RELU,     /* : negative_slope 0.2 */
-    DWC_ELU,            /* : alpha 1 */
-    DWC_CELU,           /* : alpha 1 (not 0) */
+    DWC_LEAKY_RELU, /* : negative_slope 0.2 */
+    DWC_ELU,        /* : alpha 1 */
+    DWC_CELU,       /* : alpha 1 (not 0) */
     DWC_SELU,
-    DWC_GELU,           /* exact: v * Phi(v) */
-    DWC_GELU_TANH,      /* Keras gelu(approximate=True) */
+    DWC_GELU,      /* exact: v * Phi(v) */
+    DWC_GELU_TANH, /* Keras gelu(approximate=True) */
     DWC_SILU,
     DWC_HARD_SILU,
     DWC_SIGMOID,
@@ -117,13 +117,13 @@ typedef enum dwc_activation {
     DWC_TANH_SHRINK,
     DWC_SOFTPLUS,
     DWC_SOFTSIGN,
-    DWC_SOFT_SHRINK,    /* : threshold 0.5 */
-    DWC_HARD_SHRINK,    /* : threshold 0.5 */
-    DWC_SQUAREPLUS,     /* : b 4 */
+    DWC_SOFT_SHRINK, /* : threshold 0.5 */
+    DWC_HARD_SHRINK, /* : threshold 0.5 */
+    DWC_SQUAREPLUS,  /* : b 4 */
     DWC_SPARSE_PLUS,
     DWC_MISH,
     DWC_EXPONENTIAL,
-    DWC_THRESHOLD,      /* : threshold, value (both required) */
+    DWC_THRESHOLD, /* : threshold, value (both required) */
     DWC_ACTIVATION_COUNT
 } dwc_activation;
 
@@ -199,17 +199,18 @@ typedef enum dwc_weights_order {
 } dwc_weights_order;
 
 /* Copies weights and bias (C*M) into the order the plan's kernels read. `bias` must be NULL exactly where the problem
- * has none (an unknown `order` is DWC_ERROR_LAYOUT). The result may outlive the plan and serves every plan whose describe() shows the same weights_layout. */
+ * has none (an unknown `order` is DWC_ERROR_LAYOUT). The result may outlive the plan and serves every plan whose
+ * describe() shows the same weights_layout. */
 DWC_API dwc_status dwc_weights_pack(const dwc_plan *plan, const void *w, const void *bias, dwc_weights_order order,
                                     dwc_weights **weights, dwc_error *error);
 DWC_API void dwc_weights_destroy(dwc_weights *weights); /* NULL is fine */
 
 typedef struct dwc_args {
     size_t struct_size;
-    const void *x;              /* dims and strides as in the problem; no alignment needed beyond the element's own */
+    const void *x; /* dims and strides as in the problem; no alignment needed beyond the element's own */
     const dwc_weights *weights;
-    void *y;                    /* must not overlap x */
-    void *workspace;            /* dwc_plan_workspace_size bytes, 64-byte aligned; NULL where that is 0 (usual) */
+    void *y;         /* must not overlap x */
+    void *workspace; /* dwc_plan_workspace_size bytes, 64-byte aligned; NULL where that is 0 (usual) */
 } dwc_args;
 DWC_API void dwc_args_init(dwc_args *args);
 
@@ -221,15 +222,15 @@ DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const dwc_args *args, 
 
 typedef struct dwc_plan_info {
     size_t struct_size;
-    const char *problem;        /* canonical string */
-    const char *kernel;         /* name of the main kernel, "reference" for the plain loop, "none" for an empty output */
+    const char *problem; /* canonical string */
+    const char *kernel;  /* name of the main kernel, "reference" for the plain loop, "none" for an empty output */
     const char *target;
     const char *reason;         /* why this kernel: one sentence */
     const char *weights_layout; /* key that two plans share exactly when they can share packed weights */
     int64_t out_length;
-    int64_t flops;              /* useful: 2 * batch * out_length * channels * M * K */
-    int64_t bytes;              /* useful: x + y + weights + bias, each once */
-    int32_t threads;            /* resolved */
+    int64_t flops;   /* useful: 2 * batch * out_length * channels * M * K */
+    int64_t bytes;   /* useful: x + y + weights + bias, each once */
+    int32_t threads; /* resolved */
 } dwc_plan_info;
 DWC_API void dwc_plan_info_init(dwc_plan_info *info);
 /* Strings belong to the plan. */
@@ -261,16 +262,16 @@ DWC_API dwc_status dwc_target_at(int32_t index, dwc_target_info *info, dwc_error
 
 typedef struct dwc_kernel_info {
     size_t struct_size;
-    const char *name;       /* unique, e.g. "channels_f32_k4_s1_silu_v16_t8@x86-64-avx512" */
-    const char *family;     /* "channels", "width", "flat" or "activation" */
+    const char *name;   /* unique, e.g. "channels_f32_k4_s1_silu_v16_t8@x86-64-avx512" */
+    const char *family; /* "channels", "width", "flat" or "activation" */
     const char *target;
     const char *activation; /* fused: "linear", "clamp", "silu"; for family "activation" the function's name */
     dwc_dtype dtype;
-    int64_t kernel_size;      /* 0: any, at run time */
-    int64_t stride;           /* 0: any, at run time */
-    int64_t depth_multiplier; /* 0: any, at run time */
+    int64_t kernel_size;             /* 0: any, at run time */
+    int64_t stride;                  /* 0: any, at run time */
+    int64_t depth_multiplier;        /* 0: any, at run time */
     int32_t vector_width, time_tile; /* the point */
-    int32_t supported;        /* this CPU runs its target */
+    int32_t supported;               /* this CPU runs its target */
 } dwc_kernel_info;
 DWC_API void dwc_kernel_info_init(dwc_kernel_info *info);
 DWC_API int32_t dwc_kernel_count(void);
