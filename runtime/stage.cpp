@@ -3,18 +3,26 @@
 #include <algorithm>
 #include <cstring>
 
+// Everything below `stage` is inlined into one function a vector width: the library is compiled for the plainest CPU of
+// its processor, and copying with 16-byte vectors took a sixth of the time of short strided rows.
+#define DWC_INLINE inline __attribute__((always_inline))
+
 namespace dwc {
 namespace {
 
+// Rows of a staged piece are mostly short: a call of memcpy or memset would cost more than the copy (the build keeps the
+// compiler from making one of these loops). Long ones are worth the calls.
+constexpr size_t long_copy = 1024;
+
 // The steps [begin, end) of a plane that start inside the row; the others are zeros.
-void inside(const Piece& p, int64_t first, int64_t& begin, int64_t& end) {
+DWC_INLINE void inside(const Piece& p, int64_t first, int64_t& begin, int64_t& end) {
     const int64_t s = p.stride;
     begin = first >= 0 ? 0 : std::min((-first + s - 1) / s, p.steps);
     end = p.length <= first ? begin : std::clamp((p.length - first + s - 1) / s, begin, p.steps);
 }
 
 template <typename T>
-void gather(T* __restrict dst, const T* __restrict src, int64_t count, int64_t step) {
+DWC_INLINE void gather(T* __restrict dst, const T* __restrict src, int64_t count, int64_t step) {
     // Constant steps let the compiler shuffle whole vectors.
     if (step == 2) {
         for (int64_t i = 0; i < count; ++i) dst[i] = src[2 * i];
@@ -23,26 +31,23 @@ void gather(T* __restrict dst, const T* __restrict src, int64_t count, int64_t s
     }
 }
 
-// Rows of a staged piece are mostly short: a call of memcpy or memset would cost more than the copy (the build keeps
-// the compiler from making one of these loops). Long ones are worth the wider vectors of the C library.
-constexpr size_t long_copy = 1024;
-
 template <typename T>
-inline void copy(T* __restrict dst, const T* __restrict src, int64_t count) {
+DWC_INLINE void copy(T* __restrict dst, const T* __restrict src, int64_t count) {
     if (static_cast<size_t>(count) * sizeof(T) >= long_copy) {
         std::memcpy(dst, src, static_cast<size_t>(count) * sizeof(T));
         return;
     }
     for (int64_t i = 0; i < count; ++i) dst[i] = src[i];
 }
+
 template <typename T>
-inline void clear(T* dst, int64_t count) {
+DWC_INLINE void clear(T* dst, int64_t count) {
     for (int64_t i = 0; i < count; ++i) dst[i] = T{};
 }
 
-// Steps of one plane: zeros, `count` copied ones from `in`, zeros.
+// Steps of one plane: zeros, end - begin copied ones from `in`, zeros.
 template <typename T>
-void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, int64_t end) {
+DWC_INLINE void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, int64_t end) {
     const int64_t step = p.stride * p.source_step, count = end - begin;
     clear(dst, begin * p.group);
     T* out = dst + begin * p.group;
@@ -57,7 +62,7 @@ void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, int64_t end)
 }
 
 template <typename T>
-void stage_as(T* dst, const T* row, const Piece& p) {
+DWC_INLINE void stage_as(T* dst, const T* row, const Piece& p) {
     const int64_t plane = p.steps * p.group;
     for (int64_t r = 0; r < p.stride; ++r) {
         const int64_t first = p.first + r;
@@ -70,13 +75,27 @@ void stage_as(T* dst, const T* row, const Piece& p) {
     }
 }
 
-}  // namespace
-
-void stage(void* dst, const void* row, const Piece& piece, int64_t element) {
+DWC_INLINE void stage_any(void* dst, const void* row, const Piece& piece, int64_t element) {
     if (element == 4)
         stage_as(static_cast<uint32_t*>(dst), static_cast<const uint32_t*>(row), piece);
     else
         stage_as(static_cast<uint16_t*>(dst), static_cast<const uint16_t*>(row), piece);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void stage_avx2(void* dst, const void* row, const Piece& piece, int64_t element) {
+    stage_any(dst, row, piece, element);
+}
+#endif
+
+}  // namespace
+
+void stage(void* dst, const void* row, const Piece& piece, int64_t element) {
+#if defined(__x86_64__)
+    static const bool has_avx2 = __builtin_cpu_supports("avx2");
+    if (has_avx2) return stage_avx2(dst, row, piece, element);
+#endif
+    stage_any(dst, row, piece, element);
 }
 
 }  // namespace dwc
