@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 namespace dwc {
 namespace {
@@ -47,8 +48,11 @@ struct Buffer {
 
     Buffer(const View& view, int rank, halide_type_t type) : dims{}, raw{} {
         for (int d = 0; d < rank; ++d) {
-            dims[d].extent = static_cast<int32_t>(view.axis[d].extent);
-            dims[d].stride = static_cast<int32_t>(view.axis[d].stride);
+            const Axis& axis = view.axis[d];
+            dims[d].extent = static_cast<int32_t>(axis.extent);
+            // The stride of an axis with one element is never used, and need not fit.
+            const bool fits = axis.stride <= std::numeric_limits<int32_t>::max();
+            dims[d].stride = fits || axis.extent > 1 ? static_cast<int32_t>(axis.stride) : 0;
         }
         raw.host = static_cast<uint8_t*>(view.data);
         raw.type = type;

@@ -114,13 +114,19 @@ class WidthRunner final : public Runner {
         return job.y + (n * p_.y.n + c * p_.given.depth_multiplier * p_.y.c + t) * element_;
     }
 
+    // Rows of x and of y whose distance a view can span.
+    int64_t rows_in_view() const {
+        const int64_t apart = std::max({p_.x.c, p_.given.depth_multiplier * p_.y.c, int64_t{1}});
+        return std::max<int64_t>(largest_span / 2 / apart, 1);
+    }
+
     int run_straight(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
         const dwc_problem& g = p_.given;
         const int64_t M = g.depth_multiplier, C = task.c1 - task.c0;
         int64_t outputs = std::min(s.end - s.begin, largest_span / 2), channels = C;
         if (epilogue_) outputs = std::clamp(activation_tile, tile_, outputs);
         if (epilogue_) channels = std::clamp<int64_t>(activation_tile / (outputs * M), 1, C);
-        channels = std::clamp<int64_t>(largest_span / 2 / std::max({p_.x.c, M * p_.y.c, int64_t{1}}), 1, channels);
+        channels = std::min(channels, rows_in_view());
         for (int64_t c = task.c0; c < task.c1; c += channels) {
             const int64_t block = std::min(channels, task.c1 - c);
             for (int64_t i = s.begin; i < s.end; i += outputs) {
@@ -150,7 +156,8 @@ class WidthRunner final : public Runner {
         // The offsets of the taps are made for planes of a whole block; with stride 1 they do not depend on it.
         const int64_t steps = plane(g.stride > 1 ? block_ : outputs), row = g.stride * steps;
         const int64_t out = short_rows ? M * outputs : 0;
-        const int64_t channels = std::clamp<int64_t>(room / (row + out), 1, task.c1 - task.c0);
+        const int64_t channels =
+            std::clamp<int64_t>(room / (row + out), 1, std::min(task.c1 - task.c0, rows_in_view()));
         for (int64_t c = task.c0; c < task.c1; c += channels) {
             const int64_t block = std::min(channels, task.c1 - c);
             for (int64_t i = s.begin; i < s.end; i += outputs) {

@@ -48,6 +48,8 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
         case Family::channels:
             if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
             if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
+            if (k.t > 1 && static_cast<double>(g.dilation) * static_cast<double>(p.y.t) * k.t > 0x7fffffff)
+                return "the rows of a tile lie too far apart for 32-bit strides";
             if (phase_rows(p) < k.t)
                 return text("needs %d outputs in a row, there are %lld", k.t, number(phase_rows(p)));
             break;

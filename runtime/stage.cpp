@@ -10,8 +10,8 @@
 namespace dwc {
 namespace {
 
-// Rows of a staged piece are mostly short: a call of memcpy or memset would cost more than the copy (the build keeps the
-// compiler from making one of these loops). Long ones are worth the calls.
+// Rows of a staged piece are mostly short: a call of memcpy or memset would cost more than the copy (the build keeps
+// the compiler from making one of these loops). Long ones are worth the calls.
 constexpr size_t long_copy = 1024;
 
 // The steps [begin, end) of a plane that start inside the row; the others are zeros.
