@@ -148,7 +148,7 @@ inline Outcome run(const dwc_problem& p, const dwc_options& options, unsigned se
                   DWC_OK)
             << error.message;
     }
-    out.same_bits = std::memcmp(expected.data(), y.as<void>(), y.size()) == 0;
+    out.same_bits = expected.empty() || std::memcmp(expected.data(), y.as<void>(), y.size()) == 0;
     for (size_t i = 0; i < y.size() / bytes_of(p.y_dtype); ++i) {
         const bool f32 = p.y_dtype == DWC_F32;
         const float a = f32 ? y.as<float>()[i] : from_bf16(y.as<uint16_t>()[i]);
