@@ -106,12 +106,7 @@ class Allocation : public testing::TestWithParam<const char*> {
         const Weights weights = work.pack(plan);
         Workspace workspace(dwc_plan_workspace_size(plan.get()));
         std::vector<char> y = work.fresh_y();
-        dwc_args args;
-        dwc_args_init(&args);
-        args.x = work.x.data();
-        args.y = y.data();
-        args.weights = weights.get();
-        args.workspace = workspace.get();
+        const dwc_args args = work.args(weights, y, workspace);
         dwc_status status = DWC_OK;
         dwc_error error{};
         const auto execute = [&] { status = dwc_plan_execute(plan.get(), &args, &error); };

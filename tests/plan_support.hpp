@@ -156,16 +156,21 @@ class Workload {
 
     std::vector<char> fresh_y() const { return poisoned(p.y_dtype, ye.span, kPoison); }
 
-    dwc_status execute(const Plan& plan, const Weights& weights, std::vector<char>& y,
-                       dwc_error* error = nullptr) const {
-        Workspace workspace(dwc_plan_workspace_size(plan.get()));
+    dwc_args args(const Weights& weights, std::vector<char>& y, Workspace& workspace) const {
         dwc_args args;
         dwc_args_init(&args);
         args.x = x.data();
         args.y = y.data();
         args.weights = weights.get();
         args.workspace = workspace.get();
-        return dwc_plan_execute(plan.get(), &args, error);
+        return args;
+    }
+
+    dwc_status execute(const Plan& plan, const Weights& weights, std::vector<char>& y,
+                       dwc_error* error = nullptr) const {
+        Workspace workspace(dwc_plan_workspace_size(plan.get()));
+        const dwc_args execution = args(weights, y, workspace);
+        return dwc_plan_execute(plan.get(), &execution, error);
     }
 
     // Plans, packs and executes; the whole of y's memory, poison where nothing was written.

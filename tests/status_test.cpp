@@ -43,12 +43,7 @@ Provoke argument(const char* problem, const std::function<void(dwc_args&)>& chan
         const Weights weights = work.pack(plan);
         Workspace workspace(dwc_plan_workspace_size(plan.get()));
         std::vector<char> y = work.fresh_y();
-        dwc_args args;
-        dwc_args_init(&args);
-        args.x = work.x.data();
-        args.y = y.data();
-        args.weights = weights.get();
-        args.workspace = workspace.get();
+        dwc_args args = work.args(weights, y, workspace);
         change(args);
         const dwc_status status = dwc_plan_execute(plan.get(), &args, error);
         if (status != DWC_OK) {
