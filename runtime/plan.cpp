@@ -35,6 +35,13 @@ void log_once(const std::string& line) {
     if (said.insert(line).second) log_line(line);
 }
 
+// The same outputs without what they cannot see: the dilation of a single tap, the stride of a single output.
+Problem simplest(Problem p) {
+    if (p.given.kernel_size == 1) p.given.dilation = 1;
+    if (p.out_length == 1) p.given.stride = 1;
+    return p;
+}
+
 dwc_status bind(dwc_plan& plan, const Selection& s, dwc_error* error) {
     const ConvKernel& kernel = *s.chosen;
     const dwc_problem& g = plan.problem.given;
@@ -49,7 +56,7 @@ dwc_status bind(dwc_plan& plan, const Selection& s, dwc_error* error) {
     plan.kernel_name = kernel.name;
     plan.target_name = targets()[kernel.target].name;
     if (epilogue) plan.reason += ", then " + std::string(wanted.function) + " on each tile in L1";
-    plan.runner = make_runner(plan.problem, kernel, epilogue, plan.threads);
+    plan.runner = make_runner(simplest(plan.problem), kernel, epilogue, plan.threads);
     plan.packed = plan.runner->packed();
     return DWC_OK;
 }
@@ -80,7 +87,7 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
         plan->reason = "the output is empty";
     } else {
         Selection s;
-        if (const dwc_status status = select(plan->problem, wish, &s, error)) return status;
+        if (const dwc_status status = select(simplest(plan->problem), wish, &s, error)) return status;
         plan->reason = s.reason;
         if (s.chosen) {
             if (const dwc_status status = bind(*plan, s, error)) return status;

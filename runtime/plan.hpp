@@ -20,6 +20,12 @@ constexpr int64_t activation_tile = 4096;
 // Kernels count elements in 32 bits: a view spans fewer than this.
 constexpr int64_t largest_span = (int64_t{1} << 31) - 1;
 
+// a * b, or the largest number: the stride of an axis so long that only one of its elements is ever used.
+inline int64_t saturating_product(int64_t a, int64_t b) {
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
 // How weights lie for a family; equal keys mean equal bytes.
 struct PackedLayout {
     Family family;

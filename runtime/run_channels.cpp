@@ -18,6 +18,9 @@ struct Group {
 class ChannelsRunner final : public Runner {
    public:
     ChannelsRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) : Runner(p, k, e) {
+        x_step_ = saturating_product(p.given.dilation, p.x.t);
+        y_step_ = saturating_product(p.given.dilation, p.y.t);
+        x_phase_ = saturating_product(p.given.stride, p.x.t);
         make_groups();
         for (size_t g = 0; g < groups_.size(); ++g) add_stretches(static_cast<int>(g));
         cut_stretches(threads, kernel_.v, 4 * kernel_.t);
@@ -45,6 +48,9 @@ class ChannelsRunner final : public Runner {
     };
 
     std::vector<Group> groups_;
+    // Elements between neighbours: in one phase of x and of y, and between two phases of x.
+    int64_t x_step_, y_step_, x_phase_;
+    Phases dense_{1, 1, 1};  // staged rows keep their order
 
     void make_groups() {
         const int64_t d = p_.given.dilation, s = p_.given.stride, L = p_.given.length;
@@ -65,7 +71,7 @@ class ChannelsRunner final : public Runner {
         const Group& g = groups_[index];
         const int64_t K = p_.given.kernel_size;
         // A row of K taps must fit a view; kernels with absurd reach work on copies alone.
-        const bool fits = K * p_.given.dilation * p_.x.t <= largest_span / 4;
+        const bool fits = saturating_product(K, x_step_) <= largest_span / 4;
         cut_row(g.outputs, g.start, p_.given.stride, K - 1, g.length, kernel_.t, fits, index, &stretches_);
     }
 
@@ -84,14 +90,14 @@ class ChannelsRunner final : public Runner {
         call.w = {const_cast<char*>(job.weights) + b.c * element_, {{M, C}, {b.channels, 1}, {K, M * C}}};
         call.b = {const_cast<char*>(job.bias) + b.c * element_, {{M, C}, {b.channels, 1}}};
         char* y = job.y + (b.n * p_.y.n + (b.r + b.i * g.dilation) * p_.y.t + b.c * M) * element_;
-        call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, g.dilation * p_.y.t}, {b.phases, p_.y.t}}};
+        call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, y_step_}, {b.phases, p_.y.t}}};
         call.step = static_cast<int32_t>(g.stride);
         call.parameters = activation_.p;
         if (const int code = call_conv(kernel_, call, *job.error)) return code;
         if (!epilogue_) return 0;
         for (int64_t phase = 0; phase < b.phases; ++phase) {
             float* row = reinterpret_cast<float*>(y) + phase * p_.y.t;
-            if (const int code = activate(row, b.channels * M, b.rows, g.dilation * p_.y.t, job)) return code;
+            if (const int code = activate(row, b.channels * M, b.rows, y_step_, job)) return code;
         }
         return 0;
     }
@@ -100,11 +106,13 @@ class ChannelsRunner final : public Runner {
         const dwc_problem& g = p_.given;
         const Group& group = groups_[s.group];
         const int64_t C = task.c1 - task.c0, M = g.depth_multiplier, t = kernel_.t, v = kernel_.v;
-        const int64_t x_step = g.dilation * p_.x.t, y_step = g.dilation * p_.y.t;
         int64_t rows = s.end - s.begin, channels = C, phases = group.count;
-        rows = std::clamp(largest_span / 2 / std::max(x_step * g.stride, y_step), t, rows);
+        // In double: the product of dilation, stride and row length need not fit 64 bits where few rows are left.
+        const double span =
+            std::max(static_cast<double>(x_step_) * static_cast<double>(g.stride), static_cast<double>(y_step_));
+        rows = std::clamp(static_cast<int64_t>(largest_span / 2 / span), t, rows);
         rows = std::clamp(largest_span / 4 / (C * std::max(M, g.stride)), t, rows);
-        phases = std::clamp<int64_t>(largest_span / 2 / std::max(p_.x.t * g.stride, p_.y.t), 1, phases);
+        phases = std::clamp<int64_t>(largest_span / 2 / std::max(x_phase_, p_.y.t), 1, phases);
         phases = std::clamp<int64_t>(largest_span / 2 / std::max(rows_read(rows) * C, rows * C * M), 1, phases);
         if (epilogue_) {
             channels = std::clamp(activation_tile / (t * M) / v * v, v, C);
@@ -120,7 +128,7 @@ class ChannelsRunner final : public Runner {
                         b.c = task.c0 + std::min(c, C - channels);
                         const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
                         const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
-                        if (const int code = call(b, const_cast<char*>(x), x_step, g.stride * p_.x.t, job)) return code;
+                        if (const int code = call(b, const_cast<char*>(x), x_step_, x_phase_, job)) return code;
                     }
         return 0;
     }
@@ -141,8 +149,14 @@ class ChannelsRunner final : public Runner {
                     Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels};
                     b.i = std::min(i, s.end - rows);
                     b.c = task.c0 + std::min(c, C - channels);
-                    const Piece piece{group.start + g.stride * b.i, read,     1,        group.length,
-                                      g.dilation * p_.x.t,          channels, b.phases, g.stride * p_.x.t};
+                    const Piece piece{group.start + g.stride * b.i,
+                                      read,
+                                      &dense_,
+                                      group.length,
+                                      x_step_,
+                                      channels,
+                                      b.phases,
+                                      x_phase_};
                     const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;
                     stage(job.scratch, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
                     if (const int code = call(b, job.scratch, channels, read * channels, job)) return code;

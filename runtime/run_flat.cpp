@@ -12,7 +12,8 @@ namespace {
 
 class FlatRunner final : public Runner {
    public:
-    FlatRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) : Runner(p, k, e) {
+    FlatRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads)
+        : Runner(p, k, e), phases_(p.given.stride, p.given.dilation, p.given.kernel_size) {
         steps_ = period_ / p_.given.channels;
         tile_ = steps_ * kernel_.t;
         add_stretches();
@@ -36,18 +37,10 @@ class FlatRunner final : public Runner {
     int64_t tile_;       // time steps of the kernel's tile
     int64_t block_ = 0;  // time steps of a staged block
     bool short_row_ = false;
-    std::vector<int32_t> straight_taps_, staged_taps_;
+    Phases phases_;
+    std::vector<int32_t> taps_;  // on the staged phases, and with stride 1 on the row itself
 
-    int64_t plane(int64_t outputs) const { return outputs - 1 + (p_.effective_kernel - 1) / p_.given.stride + 1; }
-
-    std::vector<int32_t> make_taps(int64_t stride, int64_t plane_size) const {
-        std::vector<int32_t> taps;
-        for (int64_t j = 0; j < p_.given.kernel_size; ++j) {
-            const int64_t at = j * p_.given.dilation;
-            taps.push_back(static_cast<int32_t>((at % stride * plane_size + at / stride) * p_.given.channels));
-        }
-        return taps;
-    }
+    int64_t plane(int64_t outputs) const { return outputs + (p_.effective_kernel - 1) / p_.given.stride; }
 
     void add_stretches() {
         const dwc_problem& g = p_.given;
@@ -61,36 +54,34 @@ class FlatRunner final : public Runner {
         bool staged = false;
         for (const Stretch& s : stretches_) staged |= s.staged;
         const int64_t out = short_row_ ? tile_ * p_.out_channels : 0;
-        const int64_t fit =
-            (tile_elements() - out) / (g.stride * g.channels) - (p_.effective_kernel - 1) / g.stride - 1;
+        const int64_t fit = (tile_elements() - out) / (phases_.count() * g.channels) - plane(0);
         // What needs a workspace in any case may as well not be staged anew for every tile.
         const int64_t wish = fit < tile_ ? p_.effective_kernel / g.stride : fit;
         block_ = std::max(tile_, std::min(wish, p_.out_length) / steps_ * steps_);
         while (block_ > tile_ && !fits(block_)) block_ = std::max(tile_, block_ / 2 / steps_ * steps_);
-        if (staged) scratch_bytes_ = (g.stride * plane(block_) * g.channels + out) * element_;
-        straight_taps_ = make_taps(1, 0);
-        staged_taps_ = make_taps(g.stride, plane(block_));
+        if (staged) scratch_bytes_ = (phases_.count() * plane(block_) * g.channels + out) * element_;
+        taps_ = phases_.offsets(plane(block_), g.channels);
     }
 
     // Kernels refuse a view whose extents multiply to 2^31, even where it overlaps itself: periods of a staged block
     // times the elements that one of them spans.
     bool fits(int64_t steps) const {
-        const int64_t span = period_ + p_.given.stride * plane(steps) * p_.given.channels;
+        const int64_t span = period_ + phases_.count() * plane(steps) * p_.given.channels;
         return span <= largest_span / (steps / steps_);
     }
 
     // `periods` periods of outputs: x at the element tap 0 of the first one reads, y at that output.
-    int call(char* x, char* y, int64_t periods, const std::vector<int32_t>& taps, const Job& job) const {
+    int call(char* x, char* y, int64_t periods, const Job& job) const {
         const dwc_problem& g = p_.given;
         const int64_t M = g.depth_multiplier, K = g.kernel_size, P = period_;
-        const int32_t last = *std::max_element(taps.begin(), taps.end());
+        const int32_t last = *std::max_element(taps_.begin(), taps_.end());
         ConvCall call{};
         call.x = {x, {{P + last, 1}, {periods, P}, {1, 0}}};
         call.w = {const_cast<char*>(job.weights), {{M, P}, {P, 1}, {K, M * P}}};
         call.b = {const_cast<char*>(job.bias), {{M, P}, {P, 1}}};
         call.y = {y, {{M, 1}, {P, M}, {periods, P * M}, {1, 0}}};
-        call.taps = taps.data();
-        call.tap_count = static_cast<int32_t>(taps.size());
+        call.taps = taps_.data();
+        call.tap_count = static_cast<int32_t>(taps_.size());
         call.max_tap = last;
         call.step = 1;
         call.parameters = activation_.p;
@@ -115,13 +106,11 @@ class FlatRunner final : public Runner {
 
     int run_straight(const Stretch& s, int64_t n, const Job& job) const {
         const int64_t C = p_.given.channels, Q = p_.out_channels;
-        const int64_t periods =
-            largest_span / std::max(period_ + straight_taps_.back(), period_ * p_.given.depth_multiplier);
+        const int64_t periods = largest_span / std::max(period_ + taps_.back(), period_ * p_.given.depth_multiplier);
         const int64_t most = epilogue_ ? activation_tile / Q : periods * steps_;
         return cover(s.begin, s.end, most, [&](int64_t t, int64_t length) {
             const char* x = job.x + (n * p_.x.n + (t - p_.given.pad_left) * C) * element_;
-            return call(const_cast<char*>(x), job.y + (n * p_.y.n + t * Q) * element_, length / steps_, straight_taps_,
-                        job);
+            return call(const_cast<char*>(x), job.y + (n * p_.y.n + t * Q) * element_, length / steps_, job);
         });
     }
 
@@ -131,12 +120,12 @@ class FlatRunner final : public Runner {
         const auto body = [&](int64_t t, int64_t length) {
             // With stride 1 the offsets of the taps do not depend on the block's size.
             const int64_t read = plane(g.stride > 1 ? block_ : length);
-            const Piece piece{t * g.stride - g.pad_left, read, g.stride, g.length, C, C, 1, 0};
+            const Piece piece{t * g.stride - g.pad_left, read, &phases_, g.length, C, C, 1, 0};
             stage(job.scratch, job.x + n * p_.x.n * element_, piece, element_);
             char* y = job.y + (n * p_.y.n + t * Q) * element_;
-            if (!short_row_) return call(job.scratch, y, length / steps_, staged_taps_, job);
-            char* tile = job.scratch + g.stride * read * C * element_;
-            const int code = call(job.scratch, tile, length / steps_, staged_taps_, job);
+            if (!short_row_) return call(job.scratch, y, length / steps_, job);
+            char* tile = job.scratch + phases_.count() * read * C * element_;
+            const int code = call(job.scratch, tile, length / steps_, job);
             std::memcpy(y, tile, static_cast<size_t>(p_.out_length * Q * element_));
             return code;
         };

@@ -14,7 +14,7 @@ namespace {
 class WidthRunner final : public Runner {
    public:
     WidthRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads)
-        : Runner(p, k, e), tile_(int64_t{k.v} * k.t) {
+        : Runner(p, k, e), tile_(int64_t{k.v} * k.t), phases_(p.given.stride, p.given.dilation, p.given.kernel_size) {
         add_stretches();
         plan_staging();
         cut_stretches(threads, 1, 4 * tile_);
@@ -33,29 +33,15 @@ class WidthRunner final : public Runner {
     }
 
    private:
-    struct Taps {
-        std::vector<int32_t> offsets;
-        int32_t last = 0;
-    };
-
     int64_t tile_;
     int64_t block_ = 0;  // outputs of a staged block; with stride > 1 all staged blocks have this many
-    Taps straight_taps_, staged_taps_;
+    Phases phases_;
+    // Tap offsets on the row itself and on its staged phases; empty where the kernel's taps are a fixed step apart.
+    std::vector<int32_t> straight_taps_, staged_taps_;
 
     // Elements of one phase that `outputs` outputs read, and of a whole staged row.
-    int64_t plane(int64_t outputs) const { return outputs - 1 + (p_.effective_kernel - 1) / p_.given.stride + 1; }
-    int64_t staged_row(int64_t outputs) const { return p_.given.stride * plane(outputs); }
-
-    Taps make_taps(int64_t stride, int64_t plane_size) const {
-        Taps taps;
-        if (kernel_.k) return taps;  // its taps are a step apart
-        for (int64_t j = 0; j < p_.given.kernel_size; ++j) {
-            const int64_t at = j * p_.given.dilation;
-            taps.offsets.push_back(static_cast<int32_t>(at % stride * plane_size + at / stride));
-            taps.last = std::max(taps.last, taps.offsets.back());
-        }
-        return taps;
-    }
+    int64_t plane(int64_t outputs) const { return outputs + (p_.effective_kernel - 1) / p_.given.stride; }
+    int64_t staged_row(int64_t outputs) const { return phases_.count() * plane(outputs); }
 
     void add_stretches() {
         const dwc_problem& g = p_.given;
@@ -69,20 +55,21 @@ class WidthRunner final : public Runner {
         for (const Stretch& s : stretches_)
             if (s.staged) longest = std::max(longest, s.end - s.begin);
         const int64_t room = tile_elements();
-        const int64_t fit = room / g.stride - (p_.effective_kernel - 1) / g.stride - 1;
+        const int64_t fit = room / phases_.count() - plane(0);
         block_ = std::max(tile_, std::min(longest, fit));
         if (longest) {
             const int64_t short_rows = longest < tile_ ? tile_ : 0;  // these need a tile for y as well
             scratch_bytes_ = (staged_row(block_) + p_.given.depth_multiplier * short_rows) * element_;
         }
-        straight_taps_ = make_taps(1, 0);
-        staged_taps_ = make_taps(g.stride, plane(block_));
+        if (kernel_.k) return;
+        staged_taps_ = phases_.offsets(plane(block_), 1);
+        if (g.stride == 1) straight_taps_ = staged_taps_;
     }
 
     // One kernel call: `outputs` outputs of channels [c, c + channels).
     struct Rows {
         View x;
-        const Taps* taps;
+        const std::vector<int32_t>* taps;
         int64_t c, channels, outputs;
         char* y;
         int64_t y_m, y_c;  // elements between outputs of a channel and between channels
@@ -97,9 +84,9 @@ class WidthRunner final : public Runner {
         call.w = {const_cast<char*>(job.weights) + r.c * M * K * element_, {{M, K}, {r.channels, M * K}, {K, 1}}};
         call.b = {const_cast<char*>(job.bias) + r.c * M * element_, {{M, 1}, {r.channels, M}}};
         call.y = {r.y, {{M, r.y_m}, {r.outputs, 1}, {r.channels, r.y_c}, {1, 0}}};
-        call.taps = r.taps->offsets.data();
-        call.tap_count = static_cast<int32_t>(r.taps->offsets.size());
-        call.max_tap = r.taps->last;
+        call.taps = r.taps->data();
+        call.tap_count = static_cast<int32_t>(r.taps->size());
+        call.max_tap = r.taps->empty() ? 0 : *std::max_element(r.taps->begin(), r.taps->end());
         call.step = static_cast<int32_t>(g.dilation);
         call.parameters = activation_.p;
         if (const int code = call_conv(kernel_, call, *job.error)) return code;
@@ -154,7 +141,7 @@ class WidthRunner final : public Runner {
         const bool short_rows = s.end - s.begin < tile_;
         const int64_t outputs = std::clamp(s.end - s.begin, tile_, block_);
         // The offsets of the taps are made for planes of a whole block; with stride 1 they do not depend on it.
-        const int64_t steps = plane(g.stride > 1 ? block_ : outputs), row = g.stride * steps;
+        const int64_t steps = plane(g.stride > 1 ? block_ : outputs), row = phases_.count() * steps;
         const int64_t out = short_rows ? M * outputs : 0;
         const int64_t channels =
             std::clamp<int64_t>(room / (row + out), 1, std::min(task.c1 - task.c0, rows_in_view()));
@@ -162,7 +149,7 @@ class WidthRunner final : public Runner {
             const int64_t block = std::min(channels, task.c1 - c);
             for (int64_t i = s.begin; i < s.end; i += outputs) {
                 const int64_t t = short_rows ? s.begin : std::min(i, s.end - outputs);
-                const Piece piece{t * g.stride - g.pad_left, steps, g.stride, g.length, 1, 1, block, p_.x.c};
+                const Piece piece{t * g.stride - g.pad_left, steps, &phases_, g.length, 1, 1, block, p_.x.c};
                 stage(job.scratch, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, element_);
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
                 Rows rows{view, &staged_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};

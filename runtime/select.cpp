@@ -28,6 +28,14 @@ std::string from(const char* option, const char* variable) {
 // Elements along a line that tap offsets span at most: a view of 16 of them stays below 2^31.
 constexpr int64_t longest_reach = int64_t{1} << 27;
 
+constexpr const char* too_far = "the kernel reaches too far for 32-bit offsets";
+
+// Steps that the staged phases of a line hold at most for a tile of outputs: see Phases in stage.hpp.
+int64_t reach(const Problem& p, int64_t tile) {
+    const int64_t phases = std::min({p.given.stride, p.given.kernel_size, longest_reach});
+    return std::min(p.effective_kernel, 2 * longest_reach) + phases * std::min(tile, int64_t{1} << 16);
+}
+
 // Why `kernel` cannot compute the problem, or empty.
 std::string refusal(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
@@ -54,13 +62,13 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
                 return text("needs %d outputs in a row, there are %lld", k.t, number(phase_rows(p)));
             break;
         case Family::width:
-            if (p.effective_kernel > longest_reach) return "the kernel reaches too far for 32-bit offsets";
+            if (reach(p, int64_t{k.v} * k.t) > longest_reach) return too_far;
             if (k.k && g.stride > 1) return "compiled for stride 1";
             break;
         case Family::flat: {
             const int64_t period = flat_period(g.channels, k.v);
             if (g.channels > 64) return "for at most 64 channels";
-            if (p.effective_kernel > longest_reach / g.channels) return "the kernel reaches too far for 32-bit offsets";
+            if (reach(p, period / g.channels * k.t) > longest_reach / g.channels) return too_far;
             if (p.x.t != g.channels || p.y.t != p.out_channels) return "needs time steps that touch";
             if (period * g.depth_multiplier > 4096) return text("a period would hold %lld positions", number(period));
             break;

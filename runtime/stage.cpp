@@ -16,7 +16,7 @@ constexpr size_t long_copy = 1024;
 
 // The steps [begin, end) of a plane that start inside the row; the others are zeros.
 DWC_INLINE void inside(const Piece& p, int64_t first, int64_t& begin, int64_t& end) {
-    const int64_t s = p.stride;
+    const int64_t s = p.phases->stride;
     begin = first >= 0 ? 0 : std::min((-first + s - 1) / s, p.steps);
     end = p.length <= first ? begin : std::clamp((p.length - first + s - 1) / s, begin, p.steps);
 }
@@ -48,7 +48,7 @@ DWC_INLINE void clear(T* dst, int64_t count) {
 // Steps of one plane: zeros, end - begin copied ones from `in`, zeros.
 template <typename T>
 DWC_INLINE void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, int64_t end) {
-    const int64_t step = p.stride * p.source_step, count = end - begin;
+    const int64_t step = p.phases->stride * p.source_step, count = end - begin;
     clear(dst, begin * p.group);
     T* out = dst + begin * p.group;
     if (step == p.group) {
@@ -63,15 +63,15 @@ DWC_INLINE void copy_plane(T* dst, const T* in, const Piece& p, int64_t begin, i
 
 template <typename T>
 DWC_INLINE void stage_as(T* dst, const T* row, const Piece& p) {
-    const int64_t plane = p.steps * p.group;
-    for (int64_t r = 0; r < p.stride; ++r) {
-        const int64_t first = p.first + r;
+    const int64_t plane = p.steps * p.group, planes = p.phases->count();
+    for (int64_t r = 0; r < planes; ++r) {
+        const int64_t first = p.first + p.phases->residues[r];
         int64_t begin, end;
         inside(p, first, begin, end);
         // Where nothing is inside, the pointer stays in the row and is not read.
-        const T* in = end > begin ? row + (first + begin * p.stride) * p.source_step : row;
+        const T* in = end > begin ? row + (first + begin * p.phases->stride) * p.source_step : row;
         for (int64_t i = 0; i < p.rows; ++i)
-            copy_plane(dst + (i * p.stride + r) * plane, in + i * p.source_row, p, begin, end);
+            copy_plane(dst + (i * planes + r) * plane, in + i * p.source_row, p, begin, end);
     }
 }
 
@@ -89,6 +89,22 @@ __attribute__((target("avx2"))) void stage_avx2(void* dst, const void* row, cons
 #endif
 
 }  // namespace
+
+Phases::Phases(int64_t stride, int64_t dilation, int64_t taps) : stride(stride), dilation(dilation), taps(taps) {
+    for (int64_t j = 0; j < taps; ++j) residues.push_back(j * dilation % stride);
+    std::sort(residues.begin(), residues.end());
+    residues.erase(std::unique(residues.begin(), residues.end()), residues.end());
+}
+
+std::vector<int32_t> Phases::offsets(int64_t plane, int64_t group) const {
+    std::vector<int32_t> result;
+    for (int64_t j = 0; j < taps; ++j) {
+        const int64_t at = j * dilation;
+        const int64_t phase = std::lower_bound(residues.begin(), residues.end(), at % stride) - residues.begin();
+        result.push_back(static_cast<int32_t>((phase * plane + at / stride) * group));
+    }
+    return result;
+}
 
 void stage(void* dst, const void* row, const Piece& piece, int64_t element) {
 #if defined(__x86_64__)

@@ -194,4 +194,22 @@ TEST(SharedWeights, OfTheReferenceAreNotSharedBetweenSizes) {
     EXPECT_EQ(a.difference(y, a.reference(true)), "");
 }
 
+// Strides and dilations far beyond the row, where only few elements are ever touched; stride and dilation may not
+// multiply into sizes.
+TEST(Absurd, StridesAndDilations) {
+    for (const char* layout : {"nlc", "ncl"})
+        for (const char* rest :
+             {"n1_l1000_c2_k3_m1_s100000_d1_pl0_pr0_nobias_linear", "n1_l1000_c40_k3_m1_s500_d1_pl0_pr0_bias_linear",
+              "n1_l1000_c2_k3_m1_s1000000000000000000_d1_pl0_pr0_nobias_linear",
+              "n2_l50_c40_k1_m1_s1_d1000000000000000000_pl0_pr0_bias_relu",
+              "n1_l7_c600_k1_m2_s4000000000000000000_d4000000000000000000_pl3_pr0_bias_relu6",
+              "n1_l20_c5_k3_m1_s30000000000_d7_pl60000000000_pr0_bias_linear",
+              "n1_l20_c40_k2_m1_s30000000000_d20000000000_pl60000000000_pr10_bias_linear"}) {
+            // In ncl a tap is an offset of 32 bits.
+            if (layout == std::string("ncl") && std::string(rest).find("_d20000000000_") != std::string::npos) continue;
+            const Workload work(parse((std::string("f32_") + layout + "_" + rest).c_str()));
+            EXPECT_EQ(work.difference(work.run(options_with()), work.reference(true)), "") << layout << "_" << rest;
+        }
+}
+
 }  // namespace
