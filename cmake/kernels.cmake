@@ -30,7 +30,7 @@ function(_dwc_json_list out line key default)
     set(${out} "${values}" PARENT_SCOPE)
 endfunction()
 
-# Reads the table of targets: DWC_ALL_TARGETS, and per target DWC_TARGET_<name>_{HALIDE,PROCESSOR,PARENT,CPU,FMA}.
+# Reads the table of targets: DWC_ALL_TARGETS, and per target DWC_TARGET_<name>_{HALIDE,PROCESSOR,PARENT,LANES,CPU,FMA}.
 macro(dwc_read_targets)
     set(_dwc_targets_file "${PROJECT_SOURCE_DIR}/schedules/targets.json")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${_dwc_targets_file}")
@@ -42,7 +42,7 @@ macro(dwc_read_targets)
         string(JSON _dwc_target GET "${_dwc_targets}" targets ${_dwc_i})
         string(JSON _dwc_name GET "${_dwc_target}" name)
         list(APPEND DWC_ALL_TARGETS "${_dwc_name}")
-        foreach(_dwc_key halide processor parent fma)
+        foreach(_dwc_key halide processor parent lanes fma)
             string(TOUPPER ${_dwc_key} _dwc_upper)
             string(JSON DWC_TARGET_${_dwc_name}_${_dwc_upper} ERROR_VARIABLE _dwc_missing GET "${_dwc_target}"
                    ${_dwc_key})
@@ -161,7 +161,7 @@ ${activation}, DWC_${dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t})")
         endif()
         list(JOIN DWC_TARGET_${target}_CPU "," cpu)
         list(APPEND target_rows "DWC_TARGET(${target_id}, \"${target}\", \"${DWC_TARGET_${target}_PARENT}\", \
-\"${DWC_TARGET_${target}_PROCESSOR}\", \"${cpu}\", ${fma}, ${built})")
+\"${DWC_TARGET_${target}_PROCESSOR}\", \"${cpu}\", ${DWC_TARGET_${target}_LANES}, ${fma}, ${built})")
     endforeach()
     list(JOIN rows "\n" rows)
     list(JOIN target_rows "\n" target_rows)

@@ -20,7 +20,8 @@ enum TargetIndex : int {
 };
 
 constexpr std::array<Target, target_count> target_table = {{
-#define DWC_TARGET(id, name, parent, processor, cpu, fma, built) {name, parent, processor, cpu, fma != 0, built != 0},
+#define DWC_TARGET(id, name, parent, processor, cpu, lanes, fma, built) \
+    {name, parent, processor, cpu, lanes, fma != 0, built != 0},
 #include "targets.inc"
 #undef DWC_TARGET
 }};

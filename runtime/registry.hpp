@@ -13,6 +13,7 @@ struct Target {
     const char* parent;     // "" at the root
     const char* processor;  // as uname -m has it
     const char* cpu;        // comma-separated features it needs
+    int lanes;              // f32 in a vector register
     bool fma, built;
 
     bool supported() const;  // this CPU has the features (asked once)

@@ -88,9 +88,7 @@ double cost(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
     const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
     const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
-    const double lanes = targets()[k.target].name == std::string_view("x86-64-avx512") ? 16
-                         : targets()[k.target].name == std::string_view("x86-64-avx2") ? 8
-                                                                                       : 4;
+    const double lanes = targets()[k.target].lanes;
     double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
     // Fewer than about eight sums in flight wait for their own latency.
     const double in_flight = std::max(1.0, k.v / lanes) * k.t * std::max(k.m, 1);
@@ -99,7 +97,7 @@ double cost(const Problem& p, const ConvKernel& k) {
         case Family::channels: {
             const double phases = static_cast<double>(std::min(g.dilation, p.out_length));
             // Staged ends and the interior are cut into tiles apart.
-            const double span = static_cast<double>(g.stride * g.dilation);
+            const double span = static_cast<double>(g.stride) * static_cast<double>(g.dilation);
             const double left = std::min(std::ceil(static_cast<double>(g.pad_left) / span), rows / phases);
             const double right = std::min(std::ceil(static_cast<double>(g.pad_right) / span), rows / phases - left);
             const double per_phase =
