@@ -8,6 +8,12 @@
 
 namespace cli {
 
+double tolerance_of(const std::string& compute_dtype) {
+    if (compute_dtype == "float16") return 2e-3;
+    if (compute_dtype == "bfloat16") return 2e-2;
+    return kTolerance;
+}
+
 std::string Comparison::text() const { return fault.empty() ? format("max error %.2g", error) : fault; }
 
 Comparison compare(const dwconv::keras::Tensor& got, const dwconv::keras::Tensor& expected) {

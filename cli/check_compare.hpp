@@ -9,6 +9,9 @@ namespace cli {
 
 inline constexpr double kTolerance = 1e-5;  // of max(1, max|expected|), for float32
 
+// The same for what Keras computed in this type: float16 2e-3, bfloat16 2e-2.
+double tolerance_of(const std::string& compute_dtype);
+
 struct Comparison {
     // Largest distance, divided by max(1, the largest finite |expected|); infinite where an infinity is missed.
     double error = 0;

@@ -1,7 +1,9 @@
 #include "check_report.hpp"
 
+#include <cctype>
 #include <fstream>
 #include <iostream>
+#include <set>
 #include <sstream>
 
 namespace cli {
@@ -22,6 +24,27 @@ Json parsed(const std::string& text, const std::string& where) {
         throw Failure(kExitInvalid, where + ": is not valid JSON");
     }
 }
+
+std::set<std::string> essential_words(const std::string& message) {
+    std::set<std::string> words;
+    std::string word;
+    int braces = 0;
+    for (const char c : message + " ") {
+        if (c == '{') ++braces;
+        if (c == '}') --braces;
+        if (braces == 0 && (std::isalnum(static_cast<unsigned char>(c)) || c == '_')) {
+            word += c;
+            continue;
+        }
+        const bool number = !word.empty() && std::isdigit(static_cast<unsigned char>(word[0]));
+        if ((number || word.size() >= 4) && word != "with" && word != "name" && word != "None") words.insert(word);
+        word.clear();
+    }
+    return words;
+}
+
+bool is_numeric(const Json& value) { return value.is_number() || value.is_boolean(); }
+double number_of(const Json& value) { return value.is_boolean() ? (value.get<bool>() ? 1 : 0) : value.get<double>(); }
 
 }  // namespace
 
@@ -67,6 +90,16 @@ void CheckReport::skip(const Json& row, const std::string& why) {
     ++skipped_;
 }
 
+void CheckReport::judge(const Json& row, const Json& config, const std::string& fault, const std::string& decision) {
+    if (!fault.empty()) {
+        fail(row, config, fault);
+    } else if (!decision.empty()) {
+        pass_by_decision(row, decision);
+    } else {
+        pass();
+    }
+}
+
 dwconv::keras::Tensor CheckReport::array(const std::string& relative) const {
     try {
         return dwconv::keras::read_npy(path(relative));
@@ -108,8 +141,14 @@ std::optional<Refusal> refusal_of(const std::function<void()>& body) {
     }
 }
 
+std::string fault_of(const std::function<std::string()>& body) {
+    std::string fault;
+    const auto refusal = refusal_of([&] { fault = body(); });
+    return refusal ? refusal->message : fault;
+}
+
 std::string missing_stride_refusal(const Json& arguments) {
-    const auto refusal = refusal_of([&] { config_of(arguments); });
+    const auto refusal = refusal_of([&] { dwconv::keras::DepthwiseConv1D layer(config_of(arguments)); });
     if (!refusal) return "strides > 1 with dilation_rate > 1 was not refused";
     const auto number = [&arguments](const char* key) {
         const Json& value = arguments.at(key);
@@ -119,6 +158,41 @@ std::string missing_stride_refusal(const Json& arguments) {
                             refusal->message.find("dilation_rate=(" + number("dilation_rate")) != std::string::npos;
     return refusal->value_error && names_both ? ""
                                               : "refused, but not for its strides and dilation: " + refusal->message;
+}
+
+std::string missing_word(const std::string& keras_message, const std::string& ours) {
+    for (const std::string& word : essential_words(keras_message)) {
+        if (ours.find(word) == std::string::npos) return word;
+    }
+    return "";
+}
+
+std::string json_difference(const Json& ours, const Json& keras, const std::string& where) {
+    if (is_numeric(ours) && is_numeric(keras)) {
+        return number_of(ours) == number_of(keras) ? "" : where + " is " + ours.dump() + " instead of " + keras.dump();
+    }
+    if (ours.type() != keras.type()) return where + " is " + ours.dump() + " instead of " + keras.dump();
+    if (ours.is_array()) {
+        if (ours.size() != keras.size()) return where + " is " + ours.dump() + " instead of " + keras.dump();
+        for (size_t i = 0; i < ours.size(); ++i) {
+            const std::string fault = json_difference(ours[i], keras[i], where + "[" + std::to_string(i) + "]");
+            if (!fault.empty()) return fault;
+        }
+        return "";
+    }
+    if (!ours.is_object()) return ours == keras ? "" : where + " is " + ours.dump() + " instead of " + keras.dump();
+    for (const auto& [key, value] : ours.items()) {
+        if (!keras.contains(key) && key != "shared_object_id") return where + " has the further key " + key;
+    }
+    for (const auto& [key, value] : keras.items()) {
+        if (!ours.contains(key)) {
+            if (value.is_null()) continue;
+            return where + " lacks " + key;
+        }
+        const std::string fault = json_difference(ours.at(key), value, where + "." + key);
+        if (!fault.empty()) return fault;
+    }
+    return "";
 }
 
 }  // namespace cli

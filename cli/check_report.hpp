@@ -30,6 +30,8 @@ class CheckReport {
     // Printed: the row's number, `config` as it was given, and what is wrong (the largest error where there is one).
     void fail(const Json& row, const Json& config, const std::string& what);
     void skip(const Json& row, const std::string& why);
+    // One of the above: a fault fails, a decision without a fault passes by it.
+    void judge(const Json& row, const Json& config, const std::string& fault, const std::string& decision = "");
 
     int failed() const { return total_failed_; }
     std::string totals() const;
@@ -62,13 +64,28 @@ struct Refusal {
 };
 // Nothing if `body` returned, else the dwconv::error it threw.
 std::optional<Refusal> refusal_of(const std::function<void()>& body);
+// `body` returns what is wrong, or ""; where it throws dwconv::error, that error's message is what is wrong.
+std::string fault_of(const std::function<std::string()>& body);
 // "" where strides and dilation of this config are refused together, naming both, unless the flag is set.
 std::string missing_stride_refusal(const Json& arguments);
+
+// A word of Keras' message that `ours` lacks, or "". Words are those of four letters and more, and numbers. Left out:
+// what stands in {} (the order of a Python set) and how Keras names a nameless input.
+std::string missing_word(const std::string& keras_message, const std::string& ours);
+
+// "" where both hold the same, else the place of the first difference: numbers may be integer or float or boolean, and
+// keys may be absent from `ours` only where `keras` has null. `ours` may not have further keys, but for
+// shared_object_id, by which Keras marks in a file what two places share.
+std::string json_difference(const Json& ours, const Json& keras, const std::string& where = "config");
 
 void check_cases(CheckReport& report);
 void check_activations(CheckReport& report);
 void check_models(CheckReport& report);
 void check_errors(CheckReport& report);
 void check_accepted(CheckReport& report);
+void check_initializers(CheckReport& report);
+void check_regularizers(CheckReport& report);
+void check_constraints(CheckReport& report);
+void check_keras_json(CheckReport& report);
 
 }  // namespace cli

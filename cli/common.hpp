@@ -89,6 +89,9 @@ std::string format(const char *pattern, ...) __attribute__((format(printf, 1, 2)
 // One function a subcommand file: adds the subcommand and its options to `app`. When the command line names it, its
 // callback runs and leaves the process' exit code in `exit_code`.
 void register_run(CLI::App &app, int &exit_code);
+void register_init(CLI::App &app, int &exit_code);
+void register_inspect(CLI::App &app, int &exit_code);
+void register_convert(CLI::App &app, int &exit_code);
 void register_check(CLI::App &app, int &exit_code);
 void register_list(CLI::App &app, int &exit_code);
 void register_explain(CLI::App &app, int &exit_code);

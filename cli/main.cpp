@@ -9,12 +9,15 @@
 namespace {
 
 constexpr const char *kDescription =
-    "Depthwise 1-D convolution: run a Keras layer, check results, see what is compiled, measure it.";
+    "Depthwise 1-D convolution: run Keras layers, make, read and convert model files, check, measure.";
 
 constexpr const char *kFooter = R"(
 Examples:
   dwconv run --model m.keras --layer conv --x x.npy --y y.npy
   dwconv run --config layer.json --kernel k.npy --bias b.npy --x x.npy --y y.npy
+  dwconv init --config layer.json --input-shape None,10,12 --seed 7 --out m.keras
+  dwconv inspect m.keras
+  dwconv convert m.keras m.safetensors
   dwconv check tests/data/keras_oracle --only cases
   dwconv list
   dwconv explain f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu
@@ -48,6 +51,9 @@ int parse_and_run(int argc, char **argv) {
     app.set_version_flag("--version", std::string("dwconv ") + dwc_version());
     app.require_subcommand(1);
     cli::register_run(app, exit_code);
+    cli::register_init(app, exit_code);
+    cli::register_inspect(app, exit_code);
+    cli::register_convert(app, exit_code);
     cli::register_check(app, exit_code);
     cli::register_list(app, exit_code);
     cli::register_explain(app, exit_code);

@@ -8,6 +8,7 @@
 #include "check_compare.hpp"
 #include "common.hpp"
 #include "dwconv/keras.hpp"
+#include "model_files.hpp"
 
 namespace cli {
 namespace {
@@ -15,20 +16,14 @@ namespace {
 namespace keras = dwconv::keras;
 
 struct RunOptions {
-    std::string model, layer, config, kernel, bias, x, y, expect;
+    LayerChoice choice;
+    std::string kernel, bias, x, y, expect;
     PlanOptions plan;
     bool json = false;
 };
 
 // What the user should know about how the inputs were taken.
 using Notes = std::vector<std::string>;
-
-// A path in a message stays on its line.
-std::string shown(std::string path) {
-    std::replace_if(
-        path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-    return path;
-}
 
 keras::Tensor read_noted(const std::string& path, Notes* notes) {
     keras::NpyInfo info;
@@ -37,37 +32,33 @@ keras::Tensor read_noted(const std::string& path, Notes* notes) {
     return tensor;
 }
 
-keras::DepthwiseConv1D layer_of_model(const RunOptions& options, Notes* notes) {
-    const keras::Model model = keras::Model::open(options.model);
-    if (model.size() == 0)
-        throw Failure(kExitInvalid, shown(options.model) + ": the model has no DepthwiseConv1D layer");
-    if (options.layer.empty() && model.size() > 1) {
-        std::string names;
-        for (size_t i = 0; i < model.size(); ++i) names += (i ? ", " : "") + shown(model.path(i));
-        throw Failure(kExitInvalid, shown(options.model) + ": has " + std::to_string(model.size()) +
-                                        " DepthwiseConv1D layers; choose one with --layer: " + names);
-    }
-    const size_t index = options.layer.empty() ? 0 : model.find(options.layer);
-    keras::DepthwiseConv1D layer = model.layer(index);
-    if (layer.config().compute_dtype() != "float32") {
-        notes->push_back("dtype policy " + layer.config().dtype_policy + ": Keras computes this layer in " +
-                         layer.config().compute_dtype() + ", this is float32");
-    }
-    return layer;
-}
-
-keras::DepthwiseConv1D layer_of_config(const RunOptions& options, Notes* notes) {
-    keras::DepthwiseConv1D layer(keras::read_layer_config(options.config));
+keras::DepthwiseConv1D layer_of(const RunOptions& options, Notes* notes) {
+    if (!options.choice.file.empty()) return open_layer(open_model(options.choice.file), options.choice);
+    keras::DepthwiseConv1D layer(keras::read_layer_config(options.choice.config));
     std::optional<keras::Tensor> bias;
     if (!options.bias.empty()) bias = read_noted(options.bias, notes);
     layer.set_weights(read_noted(options.kernel, notes), std::move(bias));
     return layer;
 }
 
+// What is not as the problem says.
+void note_departures(const keras::DepthwiseConv1D& layer, Notes* notes) {
+    const std::string dtype = layer.compute_dtype();
+    if (dtype != "float32") {
+        notes->push_back("Keras computes this layer in " + dtype + "; here it is float32" +
+                         (dtype == "float64" ? "" : ", with x, weights and y rounded to " + dtype));
+    }
+    const keras::Activation& activation = layer.activation();
+    if (!activation.fused) {
+        notes->push_back("the activation " + activation.name + " runs after the kernel and is not in the time");
+    }
+}
+
 // The layer speaks of its input, and the user gave a file.
-dwconv::problem problem_of(const keras::DepthwiseConv1D& layer, const keras::Tensor& x, const std::string& path) {
+template <class Body>
+auto about_file(const std::string& path, Body&& body) {
     try {
-        return layer.problem(x.shape);
+        return body();
     } catch (const dwconv::value_error& error) {
         throw dwconv::value_error(error.status(), shown(path) + ": " + error.what());
     }
@@ -75,10 +66,11 @@ dwconv::problem problem_of(const keras::DepthwiseConv1D& layer, const keras::Ten
 
 // CLI11 can say that options need or exclude each other, but not that one of two modes is needed.
 void check_mode(const RunOptions& options) {
-    if (options.model.empty() == options.config.empty()) {
+    const LayerChoice& choice = options.choice;
+    if (choice.file.empty() && choice.config.empty()) {
         throw Failure(kExitInvalid, "give either --model m.keras, or --config layer.json with --kernel k.npy");
     }
-    if (!options.config.empty() && options.kernel.empty()) {
+    if (choice.file.empty() && options.kernel.empty()) {
         throw Failure(kExitInvalid,
                       "--config needs --kernel k.npy, an array (kernel_size, channels, depth_multiplier)");
     }
@@ -112,6 +104,7 @@ struct RunResult {
     keras::Shape x_shape, y_shape;
     std::optional<Timing> timing;  // none for an empty output
     std::optional<Comparison> comparison;
+    double tolerance = kTolerance;
     Notes notes;
 };
 
@@ -134,7 +127,8 @@ void print_text(const RunResult& result, const RunOptions& options) {
     for (const std::string& note : result.notes) std::cout << "note     " << note << '\n';
     if (result.comparison) {
         std::cout << "expected " << options.expect << ": " << result.comparison->text()
-                  << (result.comparison->fault.empty() ? format(" of max(1, max|expected|), limit %g", kTolerance) : "")
+                  << (result.comparison->fault.empty() ? format(" of max(1, max|expected|), limit %g", result.tolerance)
+                                                       : "")
                   << '\n';
     }
 }
@@ -160,42 +154,47 @@ void print_json(const RunResult& result) {
     std::cout << line.str() << '\n';
 }
 
+// The kernels alone, on this layer's weights: time of the plan, in which an activation that is not fused has no part.
+std::optional<Timing> time_of(const dwconv::plan& plan, const keras::DepthwiseConv1D& layer, const keras::Tensor& x) {
+    const dwconv::keras::Shape shape = layer.compute_output_shape(x.shape);
+    std::vector<float> y(static_cast<size_t>(keras::element_count(shape)));
+    if (y.empty()) return std::nullopt;
+    const float* bias = layer.bias() ? layer.bias()->data.data() : nullptr;
+    const dwconv::weights weights = plan.pack(layer.kernel().data.data(), bias);
+    plan.execute(x.data.data(), weights, y.data());
+    return measure([&] { plan.execute(x.data.data(), weights, y.data()); });
+}
+
 int run(const RunOptions& options) {
     check_mode(options);
     options.plan.check_values();
     RunResult result;
-    const keras::DepthwiseConv1D layer =
-        options.model.empty() ? layer_of_config(options, &result.notes) : layer_of_model(options, &result.notes);
+    keras::DepthwiseConv1D layer = layer_of(options, &result.notes);
     const keras::Tensor x = read_noted(options.x, &result.notes);
     std::optional<keras::Tensor> expected;
     if (!options.expect.empty()) expected = keras::read_npy(options.expect);
+    note_departures(layer, &result.notes);
 
     dwconv::options how;
     how.threads = options.plan.threads;
     how.force_kernel = options.plan.force_kernel;
     how.force_target = options.plan.force_target;
-    const dwconv::plan plan(problem_of(layer, x, options.x), how);
-    keras::Tensor y;
-    y.shape = layer.compute_output_shape(x.shape);
-    y.data.resize(static_cast<size_t>(keras::element_count(y.shape)));
-    if (!y.data.empty()) {
-        const float* bias = layer.bias() ? layer.bias()->data.data() : nullptr;
-        const dwconv::weights weights = plan.pack(layer.kernel().data.data(), bias);
-        plan.execute(x.data.data(), weights, y.data.data());
-        result.timing = measure([&] { plan.execute(x.data.data(), weights, y.data.data()); });
-    }
+    const dwconv::plan plan(about_file(options.x, [&] { return layer.problem(x.shape); }), how);
+    const keras::Tensor y = about_file(options.x, [&] { return layer(x, how); });
+    result.timing = time_of(plan, layer, x);
     if (!options.y.empty()) keras::write_npy(options.y, y);
 
     result.plan = plan.describe();
     result.x_shape = x.shape;
     result.y_shape = y.shape;
+    result.tolerance = tolerance_of(layer.compute_dtype());
     if (expected) result.comparison = compare(y, *expected);
     if (options.json) {
         print_json(result);
     } else {
         print_text(result, options);
     }
-    return result.comparison && !result.comparison->within(kTolerance) ? kExitFailure : kExitOk;
+    return result.comparison && !result.comparison->within(result.tolerance) ? kExitFailure : kExitOk;
 }
 
 }  // namespace
@@ -205,25 +204,37 @@ void register_run(CLI::App& app, int& exit_code) {
     command->footer(
         "\nExamples:\n"
         "  dwconv run --model m.keras --layer conv --x x.npy --y y.npy\n"
+        "  dwconv run --model model.weights.h5 --config layer.json --x x.npy --y y.npy\n"
         "  dwconv run --config layer.json --kernel k.npy --bias b.npy --x x.npy --y y.npy --threads 2\n"
         "  dwconv run --model m.keras --x x.npy --expect keras_y.npy\n"
+        "\nModel files: .keras, .h5 (Keras 2 and 3), .weights.h5, sharded .weights.json, .safetensors. Files of "
+        "weights\n"
+        "alone need --config; --layer may then be left out where the config fits one layer. With a whole model "
+        "--config\n"
+        "stands in place of the layer's own.\n"
         "\nArrays are .npy files: x (batch, steps, channels), or (batch, channels, steps) where the layer's\n"
         "data_format is channels_first; kernel (kernel_size, channels, depth_multiplier); bias one value an output\n"
         "channel. layer.json holds the layer's arguments, e.g. {\"kernel_size\": 3, \"padding\": \"same\"}.");
     auto options = std::make_shared<RunOptions>();
-    auto* model = command->add_option("--model", options->model, "A .keras model file")->type_name("FILE");
-    command->add_option("--layer", options->layer, "Name or path of its layer, where it has several DepthwiseConv1D")
+    LayerChoice& choice = options->choice;
+    auto* model = command->add_option("--model", choice.file, "A model file")->type_name("FILE");
+    command->add_option("--layer", choice.layer, "Name or path of its layer, where it has several DepthwiseConv1D")
         ->needs(model)
         ->type_name("NAME");
-    auto* config = command->add_option("--config", options->config, "The layer's config, JSON")->type_name("FILE");
-    config->excludes(model);
-    command->add_option("--kernel", options->kernel, "The kernel, .npy")->needs(config)->type_name("FILE");
+    command->add_option("--call", choice.call, "Which call of a layer that the model calls several times, from 0")
+        ->needs(model)
+        ->type_name("N");
+    auto* config = command->add_option("--config", choice.config, "The layer's config, JSON")->type_name("FILE");
+    auto* kernel = command->add_option("--kernel", options->kernel, "The kernel, .npy")->needs(config);
+    kernel->excludes(model)->type_name("FILE");
     command->add_option("--bias", options->bias, "The bias, .npy; absent where use_bias is false")
-        ->needs(config)
+        ->needs(kernel)
         ->type_name("FILE");
     command->add_option("--x", options->x, "The input, .npy")->required()->type_name("FILE");
     command->add_option("--y", options->y, "Where to write the output, .npy")->type_name("FILE");
-    command->add_option("--expect", options->expect, "Compare with this output, .npy; exit 1 beyond 1e-5")
+    command
+        ->add_option("--expect", options->expect,
+                     "Compare with this output, .npy; exit 1 beyond 1e-5 (float16 2e-3, bfloat16 2e-2)")
         ->type_name("FILE");
     options->plan.add_to(*command);
     command->add_flag("--json", options->json, "One JSON object");

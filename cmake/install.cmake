@@ -11,7 +11,7 @@ include(CMakePackageConfigHelpers)
 
 set(dwc_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/dwconv")
 
-# The keras component has an export file of its own: who asks for dwconv alone needs neither HDF5 nor libzip.
+# The keras component has an export file of its own: who asks for dwconv alone needs no HDF5, libzip or BLAS.
 install(TARGETS dwconv EXPORT dwconvTargets)
 install(EXPORT dwconvTargets NAMESPACE dwconv:: DESTINATION "${dwc_package_dir}")
 set(dwc_shared_targets dwconv)
@@ -21,7 +21,7 @@ if(TARGET dwconv_keras)
     install(TARGETS dwconv_keras EXPORT dwconvKerasTargets)
     install(EXPORT dwconvKerasTargets NAMESPACE dwconv:: DESTINATION "${dwc_package_dir}")
     list(APPEND dwc_shared_targets dwconv_keras)
-    list(APPEND dwc_header_patterns PATTERN "keras.hpp")
+    list(APPEND dwc_header_patterns PATTERN "keras.hpp" PATTERN "dwconv/keras/*.hpp")
 endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/dwconv" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         FILES_MATCHING ${dwc_header_patterns})
@@ -47,9 +47,13 @@ if(NOT BUILD_SHARED_LIBS)
         if(NOT TARGET PkgConfig::libzip)
             pkg_check_modules(libzip QUIET IMPORTED_TARGET libzip)
         endif()
-        if(NOT TARGET PkgConfig::libzip)
+        if(NOT TARGET PkgConfig::dwc_cblas)
+            pkg_search_module(dwc_cblas QUIET IMPORTED_TARGET openblas cblas)
+        endif()
+        if(NOT TARGET PkgConfig::libzip OR NOT TARGET PkgConfig::dwc_cblas)
             set(dwconv_FOUND FALSE)
-            set(dwconv_NOT_FOUND_MESSAGE "dwconv's component keras needs libzip (with its pkg-config file)")
+            set(dwconv_NOT_FOUND_MESSAGE "dwconv's component keras needs libzip and OpenBLAS (or another BLAS with \
+<cblas.h>), each with its pkg-config file")
             return()
         endif()]])
     string(STRIP "${DWC_KERAS_FIND_DEPENDENCIES}" DWC_KERAS_FIND_DEPENDENCIES)

@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 [[ "$(uname -m)" == x86_64 ]] || { echo "dwconv builds on x86-64 Linux; this is $(uname -m)." >&2; exit 1; }
 
-dwc_packages g++ python3-venv git ccache pkg-config libcli11-dev nlohmann-json3-dev libhdf5-dev libzip-dev
+dwc_packages g++ python3-venv git ccache pkg-config libcli11-dev nlohmann-json3-dev libhdf5-dev libzip-dev \
+    libopenblas-dev
 dwc_venv
 dwc_configure quick
 dwc_build quick --target dwconv_cli

@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 [[ "$(uname -m)" == x86_64 ]] || { echo "dwconv builds on x86-64 Linux; this is $(uname -m)." >&2; exit 1; }
 
 dwc_packages build-essential python3-venv git ccache pkg-config libcli11-dev nlohmann-json3-dev libhdf5-dev \
-    libzip-dev libgtest-dev googletest libbenchmark-dev llvm-19 qemu-user-static g++-aarch64-linux-gnu libc6-dev-arm64-cross
+    libzip-dev libopenblas-dev libgtest-dev googletest libbenchmark-dev llvm-19 qemu-user-static g++-aarch64-linux-gnu libc6-dev-arm64-cross
 dwc_venv
 dwc_configure dev
 dwc_build dev

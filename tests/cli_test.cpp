@@ -45,8 +45,8 @@ TEST_F(Cli, HelpAndVersionSucceed) {
     const Outcome version = run("--version");
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out.rfind("dwconv ", 0), 0u) << version.out;
-    for (const std::string arguments :
-         {"--help", "run --help", "check --help", "list --help", "explain --help", "bench --help"}) {
+    for (const std::string arguments : {"--help", "run --help", "init --help", "inspect --help", "convert --help",
+                                        "check --help", "list --help", "explain --help", "bench --help"}) {
         const Outcome help = run(arguments);
         EXPECT_EQ(help.exit_code, 0) << arguments;
         EXPECT_EQ(help.err, "") << arguments;
@@ -61,6 +61,11 @@ TEST_F(Cli, WrongUsageIsOneSentence) {
     expect_refused("--frobnicate", "--frobnicate");
     expect_refused("list --frobnicate", "--frobnicate");
     expect_refused("explain", "PROBLEM");
+    expect_refused("inspect", "FILE");
+    expect_refused("convert", "FROM");
+    expect_refused("convert a.keras", "TO");
+    expect_refused("init", "--config");
+    expect_refused("init --config a --input-shape 1,2,3", "--out");
     expect_refused("bench --repeats 0", "--repeats");
     expect_refused("bench --repeats many", "--repeats");
     expect_refused("bench --min-time 0", "--min-time");

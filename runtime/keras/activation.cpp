@@ -4,171 +4,199 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "errors.hpp"
+#include "last_axis.hpp"
+#include "objects.hpp"
 
 namespace dwconv::keras {
 namespace detail {
 namespace {
 
-constexpr std::string_view kLastAxis[] = {"softmax", "log_softmax", "sparsemax", "glu"};
-// Names that exist as elementwise kernels; "threshold" is apart because it has no defaults.
-constexpr std::string_view kElementwise[] = {
-    "linear",      "relu",       "relu6",       "leaky_relu",  "elu",          "celu",           "selu",
-    "gelu",        "silu",       "hard_silu",   "sigmoid",     "hard_sigmoid", "tanh",           "mish",
-    "hard_tanh",   "softplus",   "tanh_shrink", "softsign",    "soft_shrink",  "sparse_sigmoid", "hard_shrink",
-    "exponential", "squareplus", "sparse_plus", "log_sigmoid",
+struct LastAxis {
+    std::string_view name;
+    Tensor (*function)(Tensor, int);
 };
+constexpr LastAxis kLastAxis[] = {{"softmax", softmax},
+                                  {"log_softmax", log_softmax},
+                                  {"sparsemax", sparsemax},
+                                  {"published_sparsemax", published_sparsemax},
+                                  {"glu", glu}};
 
-template <size_t N>
-bool contains(const std::string_view (&names)[N], std::string_view name) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+const LastAxis* find_last_axis(std::string_view name) {
+    const auto found = std::find_if(std::begin(kLastAxis), std::end(kLastAxis),
+                                    [&](const LastAxis& candidate) { return candidate.name == name; });
+    return found == std::end(kLastAxis) ? nullptr : found;
 }
 
-[[noreturn]] void not_understood(const Json& value) {
-    fail_value("Could not interpret activation function identifier: " + python_str(value));
-}
-
-// Keras' parameter names and where the compiled kernel takes them; `names` holds alternative spellings per slot.
-struct Parameter {
-    std::string_view function, name;
-    int slot;
-};
-constexpr Parameter kParameters[] = {
-    {"relu", "negative_slope", 0},
-    {"relu", "max_value", 1},
-    {"relu", "threshold", 2},
-    {"leaky_relu", "negative_slope", 0},
-    {"elu", "alpha", 0},
-    {"celu", "alpha", 0},
-    {"soft_shrink", "threshold", 0},
-    {"hard_shrink", "threshold", 0},
-    {"squareplus", "b", 0},
-    {"threshold", "threshold", 0},
-    {"threshold", "default_value", 1},
-};
-
-float number(const Json& value, const std::string& function, const std::string& key) {
-    if (!value.is_number() || !std::isfinite(value.get<double>())) {
-        fail_value("activation " + function + ": " + key + " must be a finite number. Received: " + python_repr(value));
+const float* param(const Activation& activation, std::string_view name) {
+    for (const auto& known : kActivationParameters) {
+        if (known.function == activation.name && known.name == name) return &activation.params[known.slot];
     }
-    return value.get<float>();
+    return nullptr;
 }
 
-Activation elementwise(std::string_view name, dwc_activation code) {
-    Activation activation;
-    activation.name = name;
-    activation.code = code;
-    dwc_activation_params(code, activation.params.data());
-    return activation;
-}
-
-dwc_activation code_of(const std::string& name) {
-    dwc_activation code = DWC_LINEAR;
-    dwc_error error{};
-    if (dwc_activation_from_name(name.c_str(), &code, &error) != DWC_OK) fail_value(error.message);
-    return code;
-}
-
-// A function with parameters by Keras' names. Keys that a saved Keras layer carries beside them are in `ignored`.
-Activation with_parameters(const std::string& function, const Json& config,
-                           std::initializer_list<std::string_view> ignored = {}) {
-    if (!config.is_object()) {
-        fail_value("activation " + printable(function) +
-                   ": config must be an object. Received: " + python_repr(config));
+// Parameters as a config holds them; Keras writes None for a limit that is not there.
+Json parameters_json(const Activation& activation) {
+    Json config = Json::object();
+    for (const auto& known : kActivationParameters) {
+        if (known.function != activation.name) continue;
+        const float value = activation.params[known.slot];
+        config[known.name] = std::isinf(value) ? Json() : Json(shortest(value));
     }
-    const bool needs_all = function == "threshold";
-    Activation activation = needs_all ? elementwise(function, DWC_THRESHOLD) : Activation::by_name(function);
-    int given = 0;
-    for (const auto& [key, value] : config.items()) {
-        if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
-        if (activation.last_axis && key == "axis") {
-            if (value == -1) continue;
-            fail_unsupported("activation " + function + ": axis=" + python_repr(value) + " is not supported, only -1");
-        }
-        if (function == "gelu" && key == "approximate") {
-            if (truthy(value)) activation.code = DWC_GELU_TANH;
-            continue;
-        }
-        const auto known =
-            std::find_if(std::begin(kParameters), std::end(kParameters),
-                         [&, &name = key](const auto& p) { return p.function == activation.name && p.name == name; });
-        if (known == std::end(kParameters)) {
-            fail_value("activation " + printable(function) + " has no parameter '" + printable(key) + "'");
-        }
-        const bool unlimited = known->name == "max_value" && value.is_null();
-        activation.params[known->slot] =
-            unlimited ? std::numeric_limits<float>::infinity() : number(value, activation.name, key);
-        ++given;
-    }
-    if (needs_all && given != 2) fail_value("activation threshold needs its parameters threshold and default_value");
-    return activation;
+    if (activation.code == DWC_GELU_TANH) config["approximate"] = true;
+    return config;
 }
 
-// A serialized Keras layer in the place of a function.
-Activation from_layer(const std::string& class_name, const Json& config, const Json& whole) {
-    const auto is = [&](const char* name) { return class_name == name; };
-    Json defaults = config.is_object() ? config : Json::object();
-    // Keras 2 called it alpha, and the layer's default (0.3) is not the function's (0.2).
-    if (is("LeakyReLU")) {
-        if (defaults.contains("alpha")) {
-            defaults["negative_slope"] = defaults["alpha"];
-            defaults.erase("alpha");
-        }
-        if (!defaults.contains("negative_slope")) defaults["negative_slope"] = 0.3;
-        return with_parameters("leaky_relu", defaults, {"name", "trainable", "dtype"});
+// Keras' layers refuse negative parameters that its functions take; those are written as functions.
+bool layer_takes(const Activation& activation) {
+    for (const char* name : {"max_value", "negative_slope", "threshold"}) {
+        const float* value = param(activation, name);
+        if (value && *value < 0) return false;
     }
-    if (is("ReLU")) return with_parameters("relu", defaults, {"name", "trainable", "dtype"});
-    if (is("ELU")) return with_parameters("elu", defaults, {"name", "trainable", "dtype"});
-    if (is("Softmax")) return with_parameters("softmax", defaults, {"name", "trainable", "dtype"});
-    if (is("Activation") && defaults.contains("activation")) return activation_from_json(defaults["activation"]);
-    fail_unsupported("activation object " + printable(class_name) +
-                     " is not supported in this version (functions by name, ReLU, LeakyReLU, ELU, Softmax are): " +
-                     printable(python_repr(whole)));
+    return true;
+}
+
+std::string elementwise_json(const Activation& activation) {
+    const bool named = activation.code != DWC_GELU_TANH && activation.code != DWC_THRESHOLD;
+    if (named && activation.params == activation_defaults(activation.code)) return Json(activation.name).dump();
+    const Json config = parameters_json(activation);
+    if (layer_takes(activation)) {
+        if (activation.name == "relu") return activation_layer("ReLU", config).dump();
+        if (activation.name == "leaky_relu") return activation_layer("LeakyReLU", config).dump();
+        if (activation.name == "elu") return activation_layer("ELU", config).dump();
+    }
+    return Json{{"class_name", activation.name}, {"config", config}}.dump();
 }
 
 }  // namespace
 
-Activation activation_from_json(const Json& value) {
-    if (value.is_null()) return Activation{};
-    if (value.is_string()) return Activation::by_name(value.get_ref<const std::string&>());
-    const std::string class_name = string_member(value, "class_name");
-    if (class_name.empty()) not_understood(value);
-    const auto config = value.find("config");
-    if (class_name == "function") {
-        if (config == value.end() || !config->is_string()) not_understood(value);
-        return Activation::by_name(config->get_ref<const std::string&>());
+dwc_activation activation_code(const std::string& function) {
+    dwc_activation code = DWC_LINEAR;
+    dwconv::detail::check([&](dwc_error* e) { return dwc_activation_from_name(function.c_str(), &code, e); });
+    return code;
+}
+
+ActivationKind activation_kind(const std::string& function) {
+    if (find_last_axis(function)) return ActivationKind::last_axis;
+    dwc_activation code = DWC_LINEAR;
+    // gelu_tanh is this library's name, not Keras'.
+    const bool known = function != "gelu_tanh" && function.find('\0') == std::string::npos &&
+                       dwc_activation_from_name(function.c_str(), &code, nullptr) == DWC_OK;
+    return known ? ActivationKind::elementwise : ActivationKind::none;
+}
+
+ActivationParams activation_defaults(dwc_activation code) {
+    ActivationParams params{};
+    dwc_activation_params(code, params.data());
+    return params;
+}
+
+Activation elementwise_activation(dwc_activation code, const ActivationParams& params) {
+    Activation activation;
+    activation.name = code == DWC_GELU_TANH ? "gelu" : dwc_activation_name(code);
+    activation.code = code;
+    activation.params = params;
+    for (const auto& known : kActivationParameters) {
+        const float value = params[known.slot];
+        const bool unlimited = std::string_view(known.name) == "max_value" && value > 0 && std::isinf(value);
+        if (known.function == activation.name && !std::isfinite(value) && !unlimited) {
+            fail_value("activation " + activation.name + ": " + known.name +
+                       " must be a finite number. Received: " + python_repr(Json(double{value})));
+        }
     }
-    const bool is_function = class_name == "threshold" || class_name == "swish" || class_name == "hard_swish" ||
-                             contains(kElementwise, class_name) || contains(kLastAxis, class_name);
-    if (is_function) return with_parameters(class_name, config == value.end() ? Json::object() : *config);
-    return from_layer(class_name, config == value.end() ? Json() : *config, value);
+    // Ranges (celu's alpha is not 0) are the kernels' matter.
+    dwconv::detail::check(
+        [&](dwc_error* e) { return dwc_activation_apply(code, params.data(), nullptr, 0, nullptr, e); });
+    activation.json = elementwise_json(activation);
+    return activation;
+}
+
+Activation last_axis_activation(const std::string& function, int axis) {
+    const LastAxis* known = find_last_axis(function);
+    if (axis < -3 || axis > 2) {
+        fail_value("activation " + function + ": axis=" + std::to_string(axis) +
+                   " must lie in -3..2, because the output has three axes");
+    }
+    Activation activation;
+    activation.name = function;
+    activation.fused = false;
+    activation.function = [compute = known->function, axis](Tensor x) { return compute(std::move(x), axis); };
+    const Json config{{"axis", axis}};
+    if (axis == -1 && function != "published_sparsemax") {
+        activation.json = Json(function).dump();
+    } else if (function == "softmax") {
+        activation.json = activation_layer("Softmax", config).dump();
+    } else {
+        activation.json = Json{{"class_name", function}, {"config", config}}.dump();
+    }
+    return activation;
 }
 
 }  // namespace detail
 
-Activation Activation::by_name(std::string_view name) {
-    if (name == "swish") name = "silu";
-    if (name == "hard_swish") name = "hard_silu";
-    if (detail::contains(detail::kElementwise, name)) {
-        return detail::elementwise(name, detail::code_of(std::string(name)));
-    }
-    if (detail::contains(detail::kLastAxis, name)) {
-        Activation activation;
-        activation.name = name;
-        activation.last_axis = true;
-        return activation;
-    }
-    if (name == "threshold") {
-        detail::fail_value(
-            "activation='threshold': threshold() needs its parameters 'threshold' and 'default_value', which a name "
-            "alone does not give");
-    }
-    detail::not_understood(std::string(name));
+using detail::elementwise_activation;
+using detail::last_axis_activation;
+
+Activation::Activation(Function custom) : name(), fused(false), function(std::move(custom)), json() {
+    if (!function) detail::fail_value("activation: the callable is empty");
 }
 
-Activation Activation::from_json(const std::string& json) {
-    return detail::activation_from_json(detail::parse_json(json, "activation"));
+Activation Activation::by_name(const std::string& name) {
+    if (name == "threshold") {
+        detail::fail_value(
+            "activation='threshold': threshold() missing 2 required positional arguments: 'threshold' and "
+            "'default_value', which a name alone does not give");
+    }
+    switch (name == "published_sparsemax" ? detail::ActivationKind::none : detail::activation_kind(name)) {
+        case detail::ActivationKind::elementwise: {
+            const dwc_activation code = detail::activation_code(name);
+            return elementwise_activation(code, detail::activation_defaults(code));
+        }
+        case detail::ActivationKind::last_axis:
+            return last_axis_activation(name, -1);
+        default:
+            detail::not_understood("activation function", name);
+    }
+}
+
+Activation Activation::relu(float negative_slope, std::optional<float> max_value, float threshold) {
+    return elementwise_activation(
+        DWC_RELU, {negative_slope, max_value.value_or(std::numeric_limits<float>::infinity()), threshold});
+}
+Activation Activation::leaky_relu(float negative_slope) {
+    return elementwise_activation(DWC_LEAKY_RELU, {negative_slope});
+}
+Activation Activation::elu(float alpha) { return elementwise_activation(DWC_ELU, {alpha}); }
+Activation Activation::celu(float alpha) { return elementwise_activation(DWC_CELU, {alpha}); }
+Activation Activation::gelu(bool approximate) {
+    return elementwise_activation(approximate ? DWC_GELU_TANH : DWC_GELU, {});
+}
+Activation Activation::soft_shrink(float threshold) { return elementwise_activation(DWC_SOFT_SHRINK, {threshold}); }
+Activation Activation::hard_shrink(float threshold) { return elementwise_activation(DWC_HARD_SHRINK, {threshold}); }
+Activation Activation::squareplus(float b) { return elementwise_activation(DWC_SQUAREPLUS, {b}); }
+Activation Activation::threshold(float threshold, float default_value) {
+    return elementwise_activation(DWC_THRESHOLD, {threshold, default_value});
+}
+Activation Activation::softmax(int axis) { return last_axis_activation("softmax", axis); }
+Activation Activation::log_softmax(int axis) { return last_axis_activation("log_softmax", axis); }
+Activation Activation::sparsemax(int axis) { return last_axis_activation("sparsemax", axis); }
+Activation Activation::published_sparsemax(int axis) { return last_axis_activation("published_sparsemax", axis); }
+Activation Activation::glu(int axis) { return last_axis_activation("glu", axis); }
+
+Tensor Activation::operator()(Tensor x) const {
+    detail::check_tensor(x, "activation: the argument");
+    if (fused) {
+        dwconv::detail::check([&](dwc_error* e) {
+            const auto count = static_cast<std::int64_t>(x.data.size());
+            return dwc_activation_apply(code, params.data(), x.data.data(), count, nullptr, e);
+        });
+        return x;
+    }
+    Tensor y = function(std::move(x));
+    detail::check_tensor(y, "activation");
+    return y;
 }
 
 }  // namespace dwconv::keras

@@ -1,161 +1,200 @@
-#include "dwconv/keras.hpp"
+// DepthwiseConv1D: how it is made, built and called.
+#include "config_json.hpp"
 #include "errors.hpp"
+#include "layer_impl.hpp"
+#include "names.hpp"
+#include "rounding.hpp"
 
 namespace dwconv::keras {
 namespace {
 
+using detail::check_size;
+using detail::CheckedArguments;
 using detail::fail_value;
+using detail::PreparedCall;
 
-// Where steps and channels lie in an input or output shape.
-struct Axes {
-    size_t steps, channels;
+CheckedArguments complete(CheckedArguments arguments) {
+    if (!arguments.data_format) arguments.data_format = settings().image_data_format;
+    if (!arguments.dtype) arguments.dtype = settings().floatx;
+    if (!arguments.name) arguments.name = detail::automatic_name("depthwise_conv1d");
+    return arguments;
+}
+
+LayerConfig config_of(const CheckedArguments& arguments) {
+    LayerConfig config;
+    config.kernel_size = arguments.kernel_size;
+    config.strides = arguments.strides;
+    config.padding = arguments.padding;
+    config.depth_multiplier = arguments.depth_multiplier;
+    config.data_format = arguments.data_format;
+    config.dilation_rate = arguments.dilation_rate;
+    config.activation = arguments.activation;
+    config.use_bias = arguments.use_bias;
+    config.depthwise_initializer = arguments.depthwise_initializer;
+    config.bias_initializer = arguments.bias_initializer;
+    if (arguments.depthwise_regularizer) config.depthwise_regularizer = *arguments.depthwise_regularizer;
+    if (arguments.bias_regularizer) config.bias_regularizer = *arguments.bias_regularizer;
+    if (arguments.activity_regularizer) config.activity_regularizer = *arguments.activity_regularizer;
+    if (arguments.depthwise_constraint) config.depthwise_constraint = *arguments.depthwise_constraint;
+    if (arguments.bias_constraint) config.bias_constraint = *arguments.bias_constraint;
+    config.name = arguments.name;
+    config.dtype = arguments.dtype;
+    config.trainable = arguments.trainable;
+    config.allow_stride_with_dilation = arguments.allow_stride_with_dilation;
+    return config;
+}
+
+// The values of a mixed policy's weights are kept in float32 and computed with in 16 bits.
+struct Dtypes {
+    std::string variable, compute;
 };
-Axes axes_of(DataFormat format) { return format == DataFormat::channels_first ? Axes{2, 1} : Axes{1, 2}; }
-
-std::string incompatible(const LayerConfig& config) {
-    return "Input 0 of layer '" + detail::printable(config.name) + "' is incompatible with the layer: ";
-}
-
-void check_rank(const LayerConfig& config, const Shape& input) {
-    if (input.size() < 3) {
-        fail_value(incompatible(config) + "expected min_ndim=3, found ndim=" + std::to_string(input.size()) +
-                   ". Full shape received: " + to_string(input));
-    }
-    if (input.size() > 3) {
-        const Shape kernel = {config.kernel_size, 1, config.depth_multiplier};
-        fail_value("Kernel shape must have the same length as input, but received kernel of shape " +
-                   to_string(kernel) + " and input of shape " + to_string(input) + ".");
-    }
-}
-
-// `built` is the layer's channel count, 0 before it has weights.
-int64_t checked_channels(const LayerConfig& config, const Shape& input, int64_t built) {
-    const size_t axis = axes_of(config.data_format).channels;
-    const int64_t channels = input[axis];
-    if (built > 0 && channels != built) {
-        fail_value(incompatible(config) + "expected axis " + (axis == 2 ? "-1" : "1") +
-                   " of input shape to have value " + std::to_string(built) + ", but received input with shape " +
-                   to_string(input));
-    }
-    if (channels < 0) {
-        fail_value(
-            "The channel dimension of the inputs to `DepthwiseConv1D` should be defined. The input_shape "
-            "received is " +
-            to_string(input) + ", where axis " + (axis == 2 ? "-1" : "1") +
-            " is the channel dimension, which found to be None.");
-    }
-    if (channels == 0) {
-        fail_value("The channel dimension of the inputs to `DepthwiseConv1D` must not be 0. Received inputs shape=" +
-                   to_string(input));
-    }
-    return channels;
-}
-
-// Steps of the output for `length` >= 0 steps of input.
-int64_t checked_out_length(const LayerConfig& config, const Shape& input, int64_t channels, int64_t length) {
-    if (config.padding == Padding::same) return length == 0 ? 0 : (length - 1) / config.strides + 1;
-    // 128 bits: the effective kernel of absurd arguments does not fit 64.
-    const __int128 effective = static_cast<__int128>(config.kernel_size - 1) * config.dilation_rate + 1;
-    if (effective > length) {
-        const __int128 out_channels = static_cast<__int128>(channels) * config.depth_multiplier;
-        const int64_t shown = static_cast<int64_t>(out_channels);
-        fail_value("Computed output size would be zero or negative. Received `inputs shape=" + to_string(input) +
-                   "`, `kernel shape=" + to_string(Shape{config.kernel_size, channels, shown}) + "`, `dilation_rate=[" +
-                   std::to_string(config.dilation_rate) + "]`, `strides=(" + std::to_string(config.strides) +
-                   ",)`, `padding=" + to_string(config.padding) + "`.");
-    }
-    return static_cast<int64_t>((length - effective) / config.strides) + 1;
+Dtypes dtypes_of(const std::string& policy) {
+    const std::string prefix = "mixed_";
+    if (policy.compare(0, prefix.size(), prefix) == 0) return {"float32", policy.substr(prefix.size())};
+    return {policy, policy};
 }
 
 }  // namespace
 
-DepthwiseConv1D::DepthwiseConv1D(LayerConfig config) : config_(std::move(config)) { config_.validate(); }
-
-void DepthwiseConv1D::set_weights(Tensor kernel, std::optional<Tensor> bias) {
-    const int64_t taps = config_.kernel_size, multiplier = config_.depth_multiplier;
-    if (kernel.shape.size() != 3 || kernel.shape[0] != taps || kernel.shape[1] < 1 || kernel.shape[2] != multiplier) {
-        fail_value("kernel shape " + to_string(kernel.shape) + " does not fit the config: (" + std::to_string(taps) +
-                   ", channels, " + std::to_string(multiplier) + ") is needed, which is (kernel_size, channels, " +
-                   "depth_multiplier)");
-    }
-    if (bias.has_value() != config_.use_bias) {
-        fail_value(config_.use_bias ? "use_bias is true in the config, and no bias is given"
-                                    : "a bias is given, and use_bias is false in the config");
-    }
-    const auto check_size = [](const char* what, const Tensor& tensor) {
-        if (element_count(tensor.shape) != static_cast<int64_t>(tensor.data.size())) {
-            fail_value(std::string(what) + " of shape " + to_string(tensor.shape) + " holds " +
-                       std::to_string(tensor.data.size()) + " values");
-        }
-    };
-    check_size("kernel", kernel);
-    const Shape bias_shape = {kernel.shape[1] * multiplier};  // fits: the kernel exists
-    if (bias && bias->shape != bias_shape) {
-        fail_value("bias shape " + to_string(bias->shape) + " does not fit the kernel's " + to_string(kernel.shape) +
-                   ": " + to_string(bias_shape) + " is needed, one value an output channel");
-    }
-    if (bias) check_size("bias", *bias);
-    channels_ = kernel.shape[1];
-    kernel_ = std::move(kernel);
-    bias_ = std::move(bias);
+DepthwiseConv1D::Impl::Impl(CheckedArguments given) : arguments(complete(std::move(given))) {
+    config = config_of(arguments);
+    rule = {*arguments.name,
+            arguments.kernel_size,
+            arguments.strides,
+            arguments.dilation_rate,
+            arguments.depth_multiplier,
+            arguments.padding == "same",
+            *arguments.data_format == "channels_first"};
+    const Dtypes dtypes = dtypes_of(*arguments.dtype);
+    variable_dtype = dtypes.variable;
+    compute_dtype = dtypes.compute;
+    narrow = detail::is_narrow(compute_dtype);
+    needs_finish = narrow || !arguments.activation.fused || arguments.activity_regularizer;
 }
 
-Shape DepthwiseConv1D::compute_output_shape(const Shape& input) const {
-    check_rank(config_, input);
-    const Axes axes = axes_of(config_.data_format);
-    const int64_t channels = checked_channels(config_, input, channels_);
-    Shape output = input;
-    for (int64_t& dimension : output) dimension = dimension < 0 ? -1 : dimension;
-    if (__builtin_mul_overflow(channels, config_.depth_multiplier, &output[axes.channels])) {
-        fail_value("channels * depth_multiplier = " + std::to_string(channels) + " * " +
-                   std::to_string(config_.depth_multiplier) + " does not fit 64 bits");
-    }
-    if (input[axes.steps] >= 0) {
-        output[axes.steps] = checked_out_length(config_, input, channels, input[axes.steps]);
-    }
-    return output;
+Shape DepthwiseConv1D::Impl::output_shape(const Shape& input) const {
+    return detail::output_shape(rule, input, channels.load(std::memory_order_acquire));
 }
 
-dwconv::problem DepthwiseConv1D::problem(const Shape& input) const {
-    compute_output_shape(input);  // for its checks, in Keras' words
-    const Axes axes = axes_of(config_.data_format);
-    if (input[0] < 0 || input[axes.steps] < 0)
+dwconv::problem DepthwiseConv1D::Impl::problem(const Shape& input) const {
+    output_shape(input);  // for its checks, in Keras' words
+    if (input[0] < 0 || input[rule.steps_axis()] < 0) {
         fail_value("input shape " + to_string(input) + " has unknown dimensions");
-    if (config_.activation.last_axis) {
-        detail::fail_unsupported("activation=" + config_.activation.name +
-                                 ": functions over the last axis (softmax, log_softmax, sparsemax, glu) are not "
-                                 "supported in this version");
     }
     dwconv::problem problem;
     dwc_problem& fields = problem.fields();
-    fields.layout = config_.data_format == DataFormat::channels_first ? DWC_NCL : DWC_NLC;
-    problem.shape(input[0], input[axes.steps], input[axes.channels]);
-    problem.kernel_size(config_.kernel_size).depth_multiplier(config_.depth_multiplier);
-    problem.stride(config_.strides).dilation(config_.dilation_rate).bias(config_.use_bias);
-    fields.activation = config_.activation.code;
-    for (size_t i = 0; i < config_.activation.params.size(); ++i) {
-        fields.activation_params[i] = config_.activation.params[i];
+    fields.layout = rule.channels_first ? DWC_NCL : DWC_NLC;
+    problem.shape(input[0], input[rule.steps_axis()], input[rule.channels_axis()]);
+    problem.kernel_size(rule.kernel_size).depth_multiplier(rule.depth_multiplier);
+    problem.stride(rule.strides).dilation(rule.dilation_rate).bias(arguments.use_bias);
+    if (arguments.activation.fused) {
+        fields.activation = arguments.activation.code;
+        for (std::size_t i = 0; i < arguments.activation.params.size(); ++i) {
+            fields.activation_params[i] = arguments.activation.params[i];
+        }
     }
-    if (config_.padding == Padding::same) problem.pad_same();
+    if (rule.same) problem.pad_same();
     problem.validate();
     return problem;
 }
 
-Tensor DepthwiseConv1D::operator()(const Tensor& x, const options& how) const {
-    if (channels_ == 0) fail_value("layer '" + detail::printable(config_.name) + "' has no weights yet");
-    if (element_count(x.shape) != static_cast<int64_t>(x.data.size())) {
-        fail_value("x of shape " + to_string(x.shape) + " holds " + std::to_string(x.data.size()) + " values");
+std::shared_ptr<const dwconv::weights> DepthwiseConv1D::Impl::pack(const dwconv::plan& plan) const {
+    const float* bias_data = bias ? bias->data.data() : nullptr;
+    if (!narrow) return std::make_shared<const dwconv::weights>(plan.pack(kernel.data.data(), bias_data));
+    std::vector<float> rounded_kernel = kernel.data, rounded_bias = bias ? bias->data : std::vector<float>();
+    detail::round_to(compute_dtype, &rounded_kernel);
+    detail::round_to(compute_dtype, &rounded_bias);
+    return std::make_shared<const dwconv::weights>(
+        plan.pack(rounded_kernel.data(), bias ? rounded_bias.data() : nullptr));
+}
+
+std::shared_ptr<const PreparedCall> DepthwiseConv1D::Impl::prepare(const Shape& input, const options& how,
+                                                                   std::shared_ptr<const PreparedCall> found) {
+    auto call = found ? std::make_shared<PreparedCall>(*found) : std::make_shared<PreparedCall>();
+    if (!found) {
+        call->input = input;
+        call->how = how;
+        call->output = output_shape(input);
+        call->x_count = static_cast<std::size_t>(element_count(input));
+        call->y_count = static_cast<std::size_t>(element_count(call->output));
+        call->plan = std::make_shared<const dwconv::plan>(problem(input), how);
+        call->weights_layout = call->plan->describe().weights_layout;
     }
-    const dwconv::problem what = problem(x.shape);
-    const plan plan(what, how);
-    Tensor y;
-    y.shape = compute_output_shape(x.shape);
-    y.data.resize(static_cast<size_t>(element_count(y.shape)));
-    if (!y.data.empty()) {
-        plan.execute(x.data.data(), plan.pack(kernel_.data.data(), bias_ ? bias_->data.data() : nullptr),
-                     y.data.data());
+    // Two threads may pack the same weights at once: each uses its own, the later one stays.
+    call->weights = calls.find_weights(call->weights_layout);
+    if (!call->weights) call->weights = pack(*call->plan);
+    calls.insert(call);
+    return call;
+}
+
+void DepthwiseConv1D::Impl::finish(Tensor* y, std::int64_t batch) {
+    if (!arguments.activation.fused) {
+        *y = arguments.activation.function(std::move(*y));
+        check_size("the activation's output", *y);
     }
-    return y;
+    if (narrow) detail::round_to(compute_dtype, &y->data);
+    if (arguments.activity_regularizer) {
+        const float penalty = (*arguments.activity_regularizer)(*y);
+        activity_loss = batch == 0 ? 0 : penalty / static_cast<float>(batch);
+        called = true;
+    }
+}
+
+DepthwiseConv1D::DepthwiseConv1D(const LayerConfig& config)
+    : impl_(std::make_unique<Impl>(detail::check(detail::arguments_of(config)))) {}
+DepthwiseConv1D::DepthwiseConv1D(DepthwiseConv1D&&) noexcept = default;
+DepthwiseConv1D& DepthwiseConv1D::operator=(DepthwiseConv1D&&) noexcept = default;
+DepthwiseConv1D::~DepthwiseConv1D() = default;
+
+const LayerConfig& DepthwiseConv1D::config() const { return impl_->config; }
+const Activation& DepthwiseConv1D::activation() const { return impl_->arguments.activation; }
+bool DepthwiseConv1D::channels_first() const { return impl_->rule.channels_first; }
+std::string DepthwiseConv1D::compute_dtype() const { return impl_->compute_dtype; }
+const std::string& DepthwiseConv1D::name() const { return *impl_->arguments.name; }
+bool DepthwiseConv1D::trainable() const { return impl_->arguments.trainable; }
+Shape DepthwiseConv1D::built_shape() const { return impl_->built() ? impl_->built_shape : Shape(); }
+Shape DepthwiseConv1D::compute_output_shape(const Shape& input) const { return impl_->output_shape(input); }
+dwconv::problem DepthwiseConv1D::problem(const Shape& input) const { return impl_->problem(input); }
+std::string DepthwiseConv1D::get_config() const { return detail::dump(detail::serialized(impl_->arguments)); }
+
+void DepthwiseConv1D::build(const Shape& input) {
+    impl_->output_shape(input);  // for its checks
+    if (impl_->built()) return;
+    const std::lock_guard lock(impl_->building);
+    if (impl_->built()) {
+        impl_->output_shape(input);  // another thread has built it, perhaps for other channels
+        return;
+    }
+    const std::int64_t channels = input[impl_->rule.channels_axis()];
+    Tensor kernel = impl_->arguments.depthwise_initializer(impl_->kernel_shape(channels));
+    std::optional<Tensor> bias;
+    if (impl_->arguments.use_bias) bias = impl_->arguments.bias_initializer(impl_->bias_shape(channels));
+    impl_->check_weights(kernel, bias);
+    impl_->store(std::move(kernel), std::move(bias), input);
+}
+
+void DepthwiseConv1D::call(const Tensor& x, Tensor* y, const options& how) {
+    if (y == &x) fail_value("y is x: the output needs a tensor of its own");
+    std::shared_ptr<const PreparedCall> call = impl_->calls.find(x.shape, how);
+    if (!call || !call->weights) {
+        impl_->output_shape(x.shape);  // says what is wrong with the shape before anything else
+        check_size("x", x);
+        build(x.shape);
+        call = impl_->prepare(x.shape, how, std::move(call));
+    }
+    if (x.data.size() != call->x_count) check_size("x", x);
+    if (y->shape != call->output) y->shape = call->output;
+    y->data.resize(call->y_count);
+    if (call->y_count > 0) {
+        if (impl_->narrow) {
+            std::vector<float> rounded = x.data;
+            detail::round_to(impl_->compute_dtype, &rounded);
+            call->plan->execute(rounded.data(), *call->weights, y->data.data());
+        } else {
+            call->plan->execute(x.data.data(), *call->weights, y->data.data());
+        }
+    }
+    if (impl_->needs_finish) impl_->finish(y, call->output[0]);
 }
 
 }  // namespace dwconv::keras

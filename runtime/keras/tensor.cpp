@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "dwconv/keras.hpp"
+#include "dwconv/keras/tensor.hpp"
 #include "errors.hpp"
 
 namespace dwconv::keras {

@@ -41,11 +41,19 @@ ByteSource ByteSource::memory(const void* data, size_t size, const std::string& 
     return source;
 }
 
+ByteSource ByteSource::owned(std::vector<unsigned char> data, const std::string& name) {
+    ByteSource source(printable(name), data.size());
+    source.owned_ = std::move(data);
+    source.memory_ = source.owned_.data();
+    return source;
+}
+
 ByteSource::ByteSource(ByteSource&& other) noexcept
     : name_(std::move(other.name_)),
       size_(other.size_),
       file_(std::exchange(other.file_, nullptr)),
-      memory_(other.memory_) {}
+      memory_(other.memory_),
+      owned_(std::move(other.owned_)) {}
 
 ByteSource::~ByteSource() {
     if (file_) std::fclose(file_);

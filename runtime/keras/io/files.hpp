@@ -15,6 +15,8 @@ class ByteSource {
     static ByteSource file(const std::string& path);
     // `data` must outlive the source; `name` stands for the file in messages.
     static ByteSource memory(const void* data, size_t size, const std::string& name);
+    // Keeps the bytes itself.
+    static ByteSource owned(std::vector<unsigned char> data, const std::string& name);
     ByteSource(ByteSource&& other) noexcept;
     ByteSource& operator=(ByteSource&&) = delete;
     ~ByteSource();
@@ -31,6 +33,7 @@ class ByteSource {
     uint64_t size_;
     std::FILE* file_ = nullptr;
     const unsigned char* memory_ = nullptr;
+    std::vector<unsigned char> owned_;
 };
 
 // The whole of a text file; value_error above `limit` bytes.

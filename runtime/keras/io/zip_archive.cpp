@@ -29,9 +29,6 @@ std::string instead(const ByteSource& source) {
     unsigned char start[8] = {};
     source.read(0, start, static_cast<size_t>(std::min<uint64_t>(source.size(), sizeof start)));
     if (source.size() == 0) return "the file is empty";
-    if (std::memcmp(start, "\x89HDF\r\n\x1a\n", 8) == 0) {
-        return "it is an HDF5 file; .h5 and .weights.h5 files are not supported in this version, only .keras";
-    }
     if (std::memcmp(start, "PK\x03\x04", 4) == 0) return "its end is missing or damaged";
     return "it does not start like one";
 }
