@@ -1,0 +1,17 @@
+# Every promise of docs/keras-layer.md has a test of its number, and every such test a promise.
+# Usage: cmake -DDOC=... -DTESTS=folder -P feature_table.cmake
+file(STRINGS "${DOC}" rows REGEX "^\\| F[0-9][0-9] \\|")
+list(TRANSFORM rows REPLACE "^\\| (F[0-9][0-9]) .*" "\\1" OUTPUT_VARIABLE promised)
+set(tested "")
+file(GLOB sources "${TESTS}/keras_feature_*_test.cpp")
+foreach(source IN LISTS sources)
+    file(STRINGS "${source}" lines REGEX "^TEST\\(KerasFeature, F[0-9][0-9]_")
+    list(TRANSFORM lines REPLACE "^TEST\\(KerasFeature, (F[0-9][0-9])_.*" "\\1")
+    list(APPEND tested ${lines})
+endforeach()
+list(SORT tested)
+list(LENGTH promised count)
+if(NOT "${promised}" STREQUAL "${tested}" OR count LESS 46)
+    message(FATAL_ERROR "promised: ${promised}\ntested: ${tested}")
+endif()
+message(STATUS "${count} promises, each with its test")
