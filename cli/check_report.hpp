@@ -74,8 +74,7 @@ std::string missing_stride_refusal(const Json& arguments);
 std::string missing_word(const std::string& keras_message, const std::string& ours);
 
 // "" where both hold the same, else the place of the first difference: numbers may be integer or float or boolean, and
-// keys may be absent from `ours` only where `keras` has null. `ours` may not have further keys, but for
-// shared_object_id, by which Keras marks in a file what two places share.
+// keys may be absent from `ours` only where `keras` has null. `ours` may not have further keys.
 std::string json_difference(const Json& ours, const Json& keras, const std::string& where = "config");
 
 void check_cases(CheckReport& report);

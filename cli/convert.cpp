@@ -54,7 +54,7 @@ int convert(const ConvertOptions& options) {
     check_output(options.to);
     std::optional<keras::Shape> input;
     if (!options.input_shape.empty()) input = parse_input_shape(options.input_shape);
-    const keras::Model model = open_model(options.from.file);
+    const keras::Model model = keras::Model::open(options.from.file);
     refuse_same_file(options.from.file, options.to);
     keras::Sequential chain = chain_of(model, options.from);
     if (!input && chain.built_shape().empty()) {

@@ -87,7 +87,7 @@ void print_layer(const Json& layer) {
 }
 
 int inspect(const std::string& file, bool json) {
-    const keras::Model model = open_model(file);
+    const keras::Model model = keras::Model::open(file);
     Json result = {{"file", file}, {"kind", keras::to_string(model.kind())}, {"has_configs", model.has_configs()}};
     Json layers = Json::array();
     std::int64_t parameters = 0;

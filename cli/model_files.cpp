@@ -85,16 +85,6 @@ std::string layer_names(const keras::Model& model) {
     return names;
 }
 
-keras::Model open_model(const std::string& file) {
-    try {
-        return keras::Model::open(file);
-    } catch (const dwconv::value_error& error) {
-        const std::string message = error.what();
-        if (message.find(shown(file)) != std::string::npos) throw;
-        throw dwconv::value_error(error.status(), shown(file) + ": " + message);
-    }
-}
-
 keras::DepthwiseConv1D open_layer(const keras::Model& model, const LayerChoice& choice) {
     const auto config = config_of(choice);
     const size_t index = choose(model, choice, config);

@@ -18,8 +18,6 @@ struct LayerChoice {
     std::optional<std::int64_t> call;  // which call of a shared layer; from 0
 };
 
-// Model::open; a refusal names the file in any case.
-dwconv::keras::Model open_model(const std::string& file);
 // The layer that is meant, with the file's config or that of choice.config: the named one, the only one, or the only
 // one that the config fits. Throws Failure (invalid) that lists the layers where that is not one, for a call that does
 // not happen, and where there is no config.

@@ -33,7 +33,7 @@ keras::Tensor read_noted(const std::string& path, Notes* notes) {
 }
 
 keras::DepthwiseConv1D layer_of(const RunOptions& options, Notes* notes) {
-    if (!options.choice.file.empty()) return open_layer(open_model(options.choice.file), options.choice);
+    if (!options.choice.file.empty()) return open_layer(keras::Model::open(options.choice.file), options.choice);
     keras::DepthwiseConv1D layer(keras::read_layer_config(options.choice.config));
     std::optional<keras::Tensor> bias;
     if (!options.bias.empty()) bias = read_noted(options.bias, notes);

@@ -9,15 +9,17 @@
 #include <string>
 
 #include "dwconv/keras/functions.hpp"
+#include "keras_oracle.hpp"
 
 namespace {
 
 namespace keras = dwconv::keras;
 using keras::Activation;
 using keras::Tensor;
-using Json = nlohmann::ordered_json;
+using keras_oracle::Json;
+using keras_oracle::refusal;
 
-Json oracle() { return Json::parse(std::ifstream(std::string(DWC_TEST_DATA) + "/keras_oracle/activations.json")); }
+Json oracle() { return Json::parse(std::ifstream(keras_oracle::kFolder + "activations.json")); }
 
 Tensor tensor(const Json& values) {
     Tensor result;
@@ -47,16 +49,6 @@ double distance(const Tensor& got, const Tensor& want) {
 Activation of_row(const Json& row) {
     if (row["params"].empty()) return Activation::by_name(row["name"]);
     return *Activation::from_json(Json{{"class_name", row["name"]}, {"config", row["params"]}}.dump());
-}
-
-template <class Call>
-std::string refusal(Call call) {
-    try {
-        call();
-    } catch (const dwconv::value_error& error) {
-        return error.what();
-    }
-    return "accepted";
 }
 
 TEST(KerasActivation, OracleValues) {

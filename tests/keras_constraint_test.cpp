@@ -7,28 +7,18 @@
 #include <string>
 
 #include "dwconv/keras/functions.hpp"
+#include "keras_oracle.hpp"
 
 namespace {
 
 namespace keras = dwconv::keras;
 using keras::Constraint;
 using keras::Tensor;
-using Json = nlohmann::ordered_json;
-
-const std::string kOracle = std::string(DWC_TEST_DATA) + "/keras_oracle/";
-
-template <class Call>
-std::string refusal(Call call) {
-    try {
-        call();
-    } catch (const dwconv::value_error& error) {
-        return error.what();
-    }
-    return "accepted";
-}
+using keras_oracle::Json;
+using keras_oracle::refusal;
 
 TEST(KerasConstraint, OracleValues) {
-    const Json all = Json::parse(std::ifstream(kOracle + "constraints.json"));
+    const Json all = Json::parse(std::ifstream(keras_oracle::kFolder + "constraints.json"));
     double worst = 0;
     for (const Json& row : all["constraints"]) {
         SCOPED_TRACE(row["identifier"].dump() + row["params"].dump());
@@ -38,14 +28,15 @@ TEST(KerasConstraint, OracleValues) {
                 : *Constraint::from_json(Json{{"class_name", row["identifier"]}, {"config", row["params"]}}.dump());
         EXPECT_EQ(constraint.config, row["get_config"].dump());
         for (const char* weight : {"kernel", "bias"}) {
-            const Tensor w = keras::read_npy(kOracle + all["files"][weight].get<std::string>());
+            const Tensor w = keras::read_npy(keras_oracle::kFolder + all["files"][weight].get<std::string>());
             if (row[weight].is_object()) {
                 const std::string message = refusal([&] { constraint(w); });
                 EXPECT_NE(message.find("is out of range for shape " + keras::to_string(w.shape)), std::string::npos)
                     << message;
                 continue;
             }
-            const Tensor want = keras::read_npy(kOracle + row[weight].get<std::string>()), got = constraint(w);
+            const Tensor want = keras::read_npy(keras_oracle::kFolder + row[weight].get<std::string>()),
+                         got = constraint(w);
             ASSERT_EQ(got.shape, want.shape);
             for (size_t i = 0; i < want.data.size(); ++i) {
                 const double error = std::fabs(double{got.data[i]} - want.data[i]);

@@ -259,14 +259,14 @@ TEST(KerasFeature, F40_TheInputHasThreeAxes) {
 
 TEST(KerasFeature, F41_OutputShapesOfBothFormats) {
     int count = 0;
-    for (const Json& row : oracle_rows("cases.jsonl")) {
+    for (const Json& row : keras_oracle::rows("cases.jsonl")) {
         const Json& config = row.at("config");
         const bool glu = config.value("activation", Json()) == "glu";
         if (row.at("strided_and_dilated").get<bool>() || glu) continue;  // a symbolic shape does not ask the activation
         ++count;
         const DepthwiseConv1D layer(parse_layer_config(config.dump(), ConfigSource::arguments));
-        EXPECT_EQ(layer.compute_output_shape(read_npy(oracle(row.at("files").at("x"))).shape),
-                  read_npy(oracle(row.at("files").at("y64"))).shape)
+        EXPECT_EQ(layer.compute_output_shape(keras_oracle::array(row.at("files").at("x")).shape),
+                  keras_oracle::array(row.at("files").at("y64")).shape)
             << config;
     }
     EXPECT_GT(count, 40);

@@ -261,14 +261,14 @@ TEST(KerasFeature, F44_FirstStepOfASeparableConvolution) {
 // A layer named in a row of the model files' table, and its recorded output.
 void check_model_file(const std::string& file) {
     int count = 0;
-    for (const Json& row : oracle_rows("models.jsonl")) {
+    for (const Json& row : keras_oracle::rows("models.jsonl")) {
         if (row.at("file") != file) continue;
         ++count;
-        const Model model = Model::open(oracle(file));
+        const Model model = Model::open(keras_oracle::kFolder + file);
         DepthwiseConv1D layer = model.layer(model.find(row.at("layer")));
-        EXPECT_EQ(layer.kernel().data, read_npy(oracle(row.at("weights").at(0).at("file"))).data);
+        EXPECT_EQ(layer.kernel().data, keras_oracle::array(row.at("weights").at(0).at("file")).data);
         EXPECT_EQ(layer.bias().has_value(), row.at("weights").size() == 2);
-        expect_close(layer(read_npy(oracle(row.at("x")))), read_npy(oracle(row.at("y"))), file);
+        expect_close(layer(keras_oracle::array(row.at("x"))), keras_oracle::array(row.at("y")), file);
     }
     EXPECT_GT(count, 0) << file;
 }

@@ -7,18 +7,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "dwconv/keras.hpp"
+#include "keras_oracle.hpp"
 
 namespace features {
 
 using namespace dwconv::keras;
-using Json = nlohmann::ordered_json;
+using keras_oracle::Json;
+using keras_oracle::refusal;
 
 // Values in [-1, 1), the same on every platform; another `seed` gives others.
 inline Tensor values(const Shape& shape, std::uint32_t seed = 1) {
@@ -76,17 +76,9 @@ inline Tensor swapped(const Tensor& x) {
 }
 
 // Within 1e-5 of the largest expected magnitude (at least 1), and NaN exactly where NaN is expected.
-inline void expect_close(const Tensor& y, const Tensor& expected, const std::string& what = "", double limit = 1e-5) {
-    ASSERT_EQ(y.shape, expected.shape) << what;
-    ASSERT_EQ(y.data.size(), expected.data.size()) << what;
-    double scale = 1, error = 0;
-    for (std::size_t i = 0; i < y.data.size(); ++i) {
-        ASSERT_EQ(std::isnan(y.data[i]), std::isnan(expected.data[i])) << what << " at " << i;
-        if (std::isnan(y.data[i])) continue;
-        scale = std::max(scale, std::abs(static_cast<double>(expected.data[i])));
-        error = std::max(error, std::abs(static_cast<double>(y.data[i]) - expected.data[i]));
-    }
-    EXPECT_LE(error, limit * scale) << what;
+inline void expect_close(const Tensor& y, const Tensor& expected, const std::string& what = "") {
+    EXPECT_EQ(y.shape, expected.shape) << what;
+    EXPECT_LE(keras_oracle::distance(y, expected), 1e-5) << what;
 }
 
 // A layer for `channels` input channels with known, non-zero weights.
@@ -99,47 +91,25 @@ inline DepthwiseConv1D known_layer(const LayerConfig& config, std::int64_t chann
     return layer;
 }
 
-// The sentence of the value_error that `body` throws; a test failure and "" where it throws none.
-inline std::string refusal(const std::function<void()>& body) {
-    try {
-        body();
-    } catch (const dwconv::value_error& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "no value_error was thrown";
-    return "";
-}
-
+// `body` throws a value_error whose sentence holds these words.
 inline void expect_refusal(const std::function<void()>& body, const std::vector<std::string>& words) {
     const std::string sentence = refusal(body);
     for (const std::string& word : words) EXPECT_NE(sentence.find(word), std::string::npos) << sentence;
 }
 
-inline std::string oracle(const std::string& file) { return std::string(DWC_TEST_DATA) + "/keras_oracle/" + file; }
-
-inline std::vector<Json> oracle_rows(const std::string& file) {
-    std::ifstream stream(oracle(file));
-    EXPECT_TRUE(stream) << oracle(file);
-    std::vector<Json> rows;
-    for (std::string line; std::getline(stream, line);) {
-        if (!line.empty()) rows.push_back(Json::parse(line));
-    }
-    return rows;
-}
-
 // Runs every recorded forward case that `wanted` takes against Keras' formula in double; at least one must be there.
 inline void run_cases(const std::function<bool(const Json& config)>& wanted) {
     int count = 0;
-    for (const Json& row : oracle_rows("cases.jsonl")) {
+    for (const Json& row : keras_oracle::rows("cases.jsonl")) {
         const Json& config = row.at("config");
         if (row.at("strided_and_dilated").get<bool>() || !wanted(config)) continue;
         ++count;
         DepthwiseConv1D layer(parse_layer_config(config.dump(), ConfigSource::arguments));
         const Json& files = row.at("files");
         std::optional<Tensor> bias;
-        if (!files.at("bias").is_null()) bias = read_npy(oracle(files.at("bias")));
-        layer.set_weights(read_npy(oracle(files.at("kernel"))), std::move(bias));
-        expect_close(layer(read_npy(oracle(files.at("x")))), read_npy(oracle(files.at("y64"))), config.dump());
+        if (!files.at("bias").is_null()) bias = keras_oracle::array(files.at("bias"));
+        layer.set_weights(keras_oracle::array(files.at("kernel")), std::move(bias));
+        expect_close(layer(keras_oracle::array(files.at("x"))), keras_oracle::array(files.at("y64")), config.dump());
     }
     EXPECT_GT(count, 0) << "no recorded case of this kind";
 }

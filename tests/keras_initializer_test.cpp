@@ -10,6 +10,7 @@
 #include <string>
 
 #include "dwconv/keras/functions.hpp"
+#include "keras_oracle.hpp"
 #include "orthogonal.hpp"
 #include "random.hpp"
 
@@ -19,17 +20,8 @@ namespace keras = dwconv::keras;
 using keras::Initializer;
 using keras::Shape;
 using keras::Tensor;
-using Json = nlohmann::ordered_json;
-
-template <class Call>
-std::string refusal(Call call) {
-    try {
-        call();
-    } catch (const dwconv::value_error& error) {
-        return error.what();
-    }
-    return "accepted";
-}
+using keras_oracle::Json;
+using keras_oracle::refusal;
 
 Json object(const Json& class_name, const Json& config) { return {{"class_name", class_name}, {"config", config}}; }
 Initializer of(const Json& class_name, const Json& config) {
@@ -129,7 +121,7 @@ void check_weight(const Json& row, const Json& draw, const Initializer& initiali
 
 TEST(KerasInitializer, OracleRows) {
     double worst = 0;
-    const Json rows = Json::parse(std::ifstream(std::string(DWC_TEST_DATA) + "/keras_oracle/initializers.json"));
+    const Json rows = Json::parse(std::ifstream(keras_oracle::kFolder + "initializers.json"));
     EXPECT_EQ(rows.size(), 28u);
     for (const Json& row : rows) {
         SCOPED_TRACE(row["name"].dump() + row["config"].dump());

@@ -8,28 +8,18 @@
 #include <string>
 
 #include "dwconv/keras/functions.hpp"
+#include "keras_oracle.hpp"
 
 namespace {
 
 namespace keras = dwconv::keras;
 using keras::Regularizer;
 using keras::Tensor;
-using Json = nlohmann::ordered_json;
-
-const std::string kOracle = std::string(DWC_TEST_DATA) + "/keras_oracle/";
-
-template <class Call>
-std::string refusal(Call call) {
-    try {
-        call();
-    } catch (const dwconv::value_error& error) {
-        return error.what();
-    }
-    return "accepted";
-}
+using keras_oracle::Json;
+using keras_oracle::refusal;
 
 TEST(KerasRegularizer, OracleValues) {
-    const Json all = Json::parse(std::ifstream(kOracle + "regularizers.json"));
+    const Json all = Json::parse(std::ifstream(keras_oracle::kFolder + "regularizers.json"));
     double worst = 0;
     for (const Json& row : all["regularizers"]) {
         SCOPED_TRACE(row["identifier"].dump() + row["params"].dump());
@@ -42,7 +32,7 @@ TEST(KerasRegularizer, OracleValues) {
             Regularizer::from_json(Json{{"class_name", regularizer.class_name}, {"config", row["get_config"]}}.dump());
         EXPECT_EQ(again->config, regularizer.config);
         for (const char* weight : {"kernel", "bias"}) {
-            const Tensor x = keras::read_npy(kOracle + all["files"][weight].get<std::string>());
+            const Tensor x = keras::read_npy(keras_oracle::kFolder + all["files"][weight].get<std::string>());
             if (row[weight].is_object()) {
                 EXPECT_EQ(refusal([&] { regularizer(x); }), row[weight]["message"]);
                 continue;

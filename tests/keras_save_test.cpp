@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "dwconv/keras.hpp"
+#include "keras_oracle.hpp"
 
 namespace keras = dwconv::keras;
 namespace fs = std::filesystem;
@@ -17,18 +18,10 @@ using keras::DepthwiseConv1D;
 using keras::SeparableConv1D;
 using keras::Sequential;
 using keras::Tensor;
-using Json = nlohmann::ordered_json;
+using keras_oracle::Json;
+using keras_oracle::refusal;
 
 namespace {
-
-std::string thrown(const std::function<void()>& what) {
-    try {
-        what();
-    } catch (const dwconv::value_error& error) {
-        return error.what();
-    }
-    return "nothing was thrown";
-}
 
 std::string content(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -219,24 +212,24 @@ TEST_F(KerasSave, ManyLayersAndLongNames) {
 
 TEST_F(KerasSave, RefusesInWords) {
     const Sequential good = model();
-    const auto saved = [&](const char* name) { return thrown([&] { keras::save_model(path(name), good); }); };
-    const auto weights = [&](const char* name) { return thrown([&] { keras::save_weights(path(name), good); }); };
+    const auto saved = [&](const char* name) { return refusal([&] { keras::save_model(path(name), good); }); };
+    const auto weights = [&](const char* name) { return refusal([&] { keras::save_weights(path(name), good); }); };
     EXPECT_NE(saved("m.onnx").find("must end in .keras or .h5"), std::string::npos);
     EXPECT_NE(saved("m").find("must end in"), std::string::npos);
     EXPECT_NE(saved("m.weights.h5").find("save_weights writes it"), std::string::npos);
     EXPECT_NE(weights("m.h5").find("must end in .weights.h5 or .safetensors"), std::string::npos);
-    EXPECT_NE(thrown([&] { keras::save_model(path("none/m.keras"), good); }).find("cannot be written"),
+    EXPECT_NE(refusal([&] { keras::save_model(path("none/m.keras"), good); }).find("cannot be written"),
               std::string::npos);
 
     Sequential open;
-    EXPECT_NE(thrown([&] { keras::save_model(path("m.keras"), open); }).find("no layers"), std::string::npos);
+    EXPECT_NE(refusal([&] { keras::save_model(path("m.keras"), open); }).find("no layers"), std::string::npos);
     open.add(DepthwiseConv1D({.kernel_size = 1}));
-    EXPECT_NE(thrown([&] { keras::save_model(path("m.keras"), open); }).find("is not built"), std::string::npos);
+    EXPECT_NE(refusal([&] { keras::save_model(path("m.keras"), open); }).find("is not built"), std::string::npos);
 
     Sequential callable;
     callable.add(DepthwiseConv1D({.kernel_size = 1, .activation = [](Tensor x) { return x; }}));
     callable.build({-1, 3, 1});
-    EXPECT_NE(thrown([&] { keras::save_model(path("m.keras"), callable); }).find("activation is a callable"),
+    EXPECT_NE(refusal([&] { keras::save_model(path("m.keras"), callable); }).find("activation is a callable"),
               std::string::npos);
     keras::save_weights(path("only.weights.h5"), callable);  // which needs no config
     EXPECT_TRUE(fs::remove(path("only.weights.h5")));
@@ -244,13 +237,13 @@ TEST_F(KerasSave, RefusesInWords) {
     Sequential unknown;
     unknown.add(DepthwiseConv1D({.kernel_size = 1, .activation = keras::Activation::celu(0.5f), .name = "c"}));
     unknown.build({-1, 3, 1});
-    EXPECT_NE(thrown([&] { keras::save_model(path("m.keras"), unknown); }).find("layer 'c': Keras has no object for"),
+    EXPECT_NE(refusal([&] { keras::save_model(path("m.keras"), unknown); }).find("layer 'c': Keras has no object for"),
               std::string::npos);
 
     Sequential named;
     named.add(DepthwiseConv1D({.kernel_size = 1, .name = "."}));
     named.build({-1, 3, 1});
-    EXPECT_NE(thrown([&] { keras::save_model(path("m.h5"), named); }).find("layer name '.'"), std::string::npos);
+    EXPECT_NE(refusal([&] { keras::save_model(path("m.h5"), named); }).find("layer name '.'"), std::string::npos);
     EXPECT_EQ(files(), 0u) << "nothing was written";
 }
 

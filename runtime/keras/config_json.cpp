@@ -25,6 +25,13 @@ Json function_object(const char* argument, const char* module, const std::option
     return object(module, given->class_name, parse_json(given->config, argument));
 }
 
+// A file's numbers for objects that it holds twice; they mean nothing in another config.
+void drop_shared_ids(Json& value) {
+    if (value.is_object()) value.erase("shared_object_id");
+    if (!value.is_structured()) return;
+    for (Json& item : value) drop_shared_ids(item);
+}
+
 }  // namespace
 
 Json serialized(const char* argument, const std::optional<Initializer>& initializer) {
@@ -38,7 +45,9 @@ Json serialized(const char* argument, const std::optional<Constraint>& constrain
 }
 Json serialized(const char* argument, const Activation& activation) {
     if (activation.json.empty()) cannot_save(argument);
-    return parse_json(activation.json, argument);
+    Json json = parse_json(activation.json, argument);
+    drop_shared_ids(json);
+    return json;
 }
 
 Json serialized_dtype(const std::string& policy) { return object("keras", "DTypePolicy", Json{{"name", policy}}); }

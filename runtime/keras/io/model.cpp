@@ -213,7 +213,13 @@ Model::~Model() = default;
 
 Model Model::open(const std::string& path) {
     auto impl = std::make_unique<Impl>();
-    impl->file = detail::open_model_file(path);
+    try {
+        impl->file = detail::open_model_file(path);
+    } catch (const value_error& error) {  // some rules know nothing of files
+        const std::string what = error.what(), name = printable(path);
+        if (what.find(name) != std::string::npos) throw;
+        throw value_error(error.status(), name + ": " + what);
+    }
     for (size_t i = 0; i < impl->file.layers.size(); ++i) {
         if (impl->file.layers[i].is_depthwise()) impl->depthwise.push_back(i);
     }
