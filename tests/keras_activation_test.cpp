@@ -231,7 +231,7 @@ TEST(KerasActivation, Callable) {
     EXPECT_EQ(twice({{2}, {1, 2}}).data[1], 4);
     const Activation broken([](Tensor) { return Tensor{{4}, {1}}; });
     EXPECT_NE(refusal([&] { broken({{1}, {1}}); }), "accepted");
-    EXPECT_NE(refusal([] { Activation(Activation::Function()); }), "accepted");
+    EXPECT_NE(refusal([] { Activation{Activation::Function()}; }), "accepted");
     const keras::Identifier<Activation> by_callable = [](Tensor x) { return x; };
     EXPECT_TRUE(by_callable.get().has_value());
 }
