@@ -182,6 +182,7 @@ TEST(KerasCalls, RoundingIsToNearestEven) {
     EXPECT_EQ(detail::rounded_to_float16(-1e30f), -INFINITY);
     EXPECT_EQ(detail::rounded_to_float16(0x1p-25f), 0);  // half of the least subnormal, to even
     EXPECT_EQ(detail::rounded_to_float16(3 * 0x1p-25f), 0x1p-23f);
+    EXPECT_EQ(detail::rounded_to_float16(0x1p-15f + 0x1p-25f), 0x1p-15f);  // the largest subnormals
     EXPECT_EQ(detail::rounded_to_float16(0x1p-14f - 0x1p-26f), 0x1p-14f);
     EXPECT_TRUE(std::signbit(detail::rounded_to_float16(-0x1p-30f)));
     EXPECT_TRUE(std::isnan(detail::rounded_to_float16(NAN)) && std::isnan(detail::rounded_to_bfloat16(NAN)));
