@@ -138,7 +138,7 @@ function(dwc_add_kernels library)
                                     block=${block} x.type=${type} w.type=${type} b.type=${type} y.type=${type})
                                 string(TOUPPER "${dtype}" dtype_id)
                                 list(APPEND rows "DWC_KERNEL(${symbol}, \"${name}@${target}\", ${family}, ${target_id}, \
-${activation}, DWC_${dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t})")
+${activation}, DWC_${dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t}, ${block})")
                                 list(APPEND symbols ${symbol})
                             endforeach()
                         endforeach()

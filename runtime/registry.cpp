@@ -27,8 +27,8 @@ constexpr std::array<Target, target_count> target_table = {{
 }};
 
 constexpr ConvKernel conv_table[] = {
-#define DWC_KERNEL(symbol, name, family, target, activation, dtype, k, stride, m, v, t) \
-    {symbol, name, Family::family, target, #activation, dtype, k, stride, m, v, t},
+#define DWC_KERNEL(symbol, name, family, target, activation, dtype, k, stride, m, v, t, block) \
+    {symbol, name, Family::family, target, #activation, dtype, k, stride, m, v, t, block},
 #define DWC_ACTIVATION_KERNEL(...)
 #include "kernels.inc"
 #undef DWC_KERNEL

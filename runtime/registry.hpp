@@ -32,7 +32,7 @@ struct ConvKernel {
     const char* activation;  // fused: "linear", "clamp", "silu"
     dwc_dtype dtype;
     int k, stride, m;  // 0: at run time
-    int v, t;          // the point
+    int v, t, block;   // the point
 };
 
 struct ActivationRow {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cost.hpp"
 #include "plan.hpp"
-#include "select.hpp"
 
 namespace dwc {
 

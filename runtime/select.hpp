@@ -35,9 +35,4 @@ struct Selection {
 // with FORCED_KERNEL or FORCED_TARGET where a wish cannot be met; an empty `chosen` is no failure here.
 dwc_status select(const Problem& problem, const Wish& wish, Selection* selection, dwc_error* error);
 
-// Outputs along time that one call of a `channels` kernel sees at least: the rows of the shortest dilation phase.
-int64_t phase_rows(const Problem& problem);
-// Positions of one period of a `flat` kernel.
-int64_t flat_period(int64_t channels, int v);
-
 }  // namespace dwc

@@ -1,0 +1,141 @@
+#include "cost.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+#include "activation.hpp"
+
+namespace dwc {
+namespace {
+
+template <typename... Args>
+std::string text(const char* format, Args... args) {
+    char buffer[300];
+    std::snprintf(buffer, sizeof buffer, format, args...);
+    return buffer;
+}
+
+// Elements along a line that tap offsets span at most: a view of 16 of them stays below 2^31.
+constexpr int64_t longest_reach = int64_t{1} << 27;
+
+constexpr const char* too_far = "the kernel reaches too far for 32-bit offsets";
+
+// Steps that the staged phases of a line hold at most for a tile of outputs: see Phases in stage.hpp.
+int64_t reach(const Problem& p, int64_t tile) {
+    const int64_t phases = std::min({p.given.stride, p.given.kernel_size, longest_reach});
+    return std::min(p.effective_kernel, 2 * longest_reach) + phases * std::min(tile, int64_t{1} << 16);
+}
+
+}  // namespace
+
+std::string refusal(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    const auto number = [](int64_t v) { return static_cast<long long>(v); };
+    if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return "other dtype";
+    const dwc_layout layout = k.family == Family::width ? DWC_NCL : DWC_NLC;
+    if (g.layout != layout) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
+    if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
+    if (k.m && k.m != g.depth_multiplier) return text("compiled for depth_multiplier %d", k.m);
+
+    const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
+    if (std::string_view(k.activation) != "linear" && std::string_view(k.activation) != wanted.function)
+        return text("fuses %s", k.activation);
+    if (k.dtype != DWC_F32 && std::string_view(k.activation) != wanted.function)
+        return "elementwise activations run on f32 outputs only";
+
+    switch (k.family) {
+        case Family::channels:
+            if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
+            if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
+            if (k.t > 1 && static_cast<double>(g.dilation) * static_cast<double>(p.y.t) * k.t > 0x7fffffff)
+                return "the rows of a tile lie too far apart for 32-bit strides";
+            if (phase_rows(p) < k.t)
+                return text("needs %d outputs in a row, there are %lld", k.t, number(phase_rows(p)));
+            break;
+        case Family::width:
+            if (reach(p, int64_t{k.v} * k.t) > longest_reach) return too_far;
+            if (k.k && g.stride > 1) return "compiled for stride 1";
+            break;
+        case Family::flat: {
+            const int64_t period = flat_period(g.channels, k.v);
+            if (g.channels > 64) return "for at most 64 channels";
+            if (reach(p, period / g.channels * k.t) > longest_reach / g.channels) return too_far;
+            if (p.x.t != g.channels || p.y.t != p.out_channels) return "needs time steps that touch";
+            if (period * g.depth_multiplier > 4096) return text("a period would hold %lld positions", number(period));
+            break;
+        }
+    }
+    return {};
+}
+
+namespace {
+
+constexpr int64_t second_level_bytes = 1 << 20;
+
+double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
+
+}  // namespace
+
+double predicted_cost(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
+    const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
+    const double lanes = targets()[k.target].lanes;
+    double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
+    // Fewer than about eight sums in flight wait for their own latency.
+    const double in_flight = std::max(1.0, k.v / lanes) * k.t * std::max(k.m, 1);
+    const double waiting = std::max(1.0, 8 / in_flight);
+    switch (k.family) {
+        case Family::channels: {
+            const double phases = static_cast<double>(std::min(g.dilation, p.out_length));
+            // Staged ends and the interior are cut into tiles apart.
+            const double span = static_cast<double>(g.stride) * static_cast<double>(g.dilation);
+            const double left = std::min(std::ceil(static_cast<double>(g.pad_left) / span), rows / phases);
+            const double right = std::min(std::ceil(static_cast<double>(g.pad_right) / span), rows / phases - left);
+            const double per_phase =
+                round_up(left, k.t) + round_up(right, k.t) + round_up(rows / phases - left - right, k.t);
+            outputs = round_up(C, k.v) * M * phases * per_phase;
+            per_tap = std::max(1 + 0.5 / k.t, 0.3 * waiting);   // loads of x and w beside the product
+            if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
+            if (k.v < lanes) per_tap *= lanes / k.v;
+            // Where x and y stay in a second-level cache, fewer rows at a time do better; beyond, more rows read x
+            // less.
+            if (p.bytes <= second_level_bytes) fixed += 0.1 * k.t;
+            if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
+            if (phases > 1) fixed += 2;
+            break;
+        }
+        case Family::width: {
+            const double tile = k.v * k.t;
+            outputs = C * M * round_up(rows, tile);
+            per_tap = std::max(1.45, 0.3 * waiting);  // a load that crosses cache lines for every product
+            if (rows < tile) fixed += 4;
+            if (g.stride > 1) fixed += 4;
+            fixed += 200 * lanes / std::max(rows, tile);  // one row after the other
+            break;
+        }
+        case Family::flat: {
+            const double period = static_cast<double>(flat_period(g.channels, k.v));
+            outputs = round_up(rows * C, period * k.t) * M;
+            per_tap = std::max(M > 1 ? 1.25 : 1.55, 0.3 * waiting);
+            fixed = 5;
+            if (g.stride > 1) fixed += 6;
+            break;
+        }
+    }
+    if (k.k == 0) fixed += 2, per_tap += 0.05;
+    const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
+    if (wanted != k.activation) fixed += 6;  // another pass over the tile in L1
+    return static_cast<double>(g.batch) * outputs * (K * per_tap + fixed);
+}
+
+int64_t phase_rows(const Problem& p) {
+    const int64_t d = p.given.dilation;
+    return p.out_length >= d ? p.out_length / d : std::min<int64_t>(p.out_length, 1);
+}
+
+int64_t flat_period(int64_t channels, int v) { return std::lcm(std::max<int64_t>(channels, 1), int64_t{v}); }
+
+}  // namespace dwc

@@ -1,0 +1,24 @@
+// What a kernel can compute and what it is predicted to cost: pure functions of the problem and one row.
+#pragma once
+
+#include <string>
+
+#include "problem.hpp"
+#include "registry.hpp"
+
+namespace dwc {
+
+// Why `kernel` cannot compute the problem, or empty.
+std::string refusal(const Problem& problem, const ConvKernel& kernel);
+
+// Predicted cost in multiply-add slots of one lane: the lanes a kernel computes, waste included, times how far from the
+// peak its inner loop runs. The factors were measured on Zen 4 (2 x 512-bit halves), f32, 2026-11-22, and order the
+// points; only their ratios matter.
+double predicted_cost(const Problem& problem, const ConvKernel& kernel);
+
+// Outputs along time that one call of a `channels` kernel sees at least: the rows of the shortest dilation phase.
+int64_t phase_rows(const Problem& problem);
+// Positions of one period of a `flat` kernel.
+int64_t flat_period(int64_t channels, int v);
+
+}  // namespace dwc
