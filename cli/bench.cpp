@@ -158,6 +158,8 @@ std::string command_line(const BenchOptions &options) {
         format(" --threads %d --repeats %d --min-time %g", options.plan.threads, options.repeats, options.min_time_ms);
     if (!options.plan.force_kernel.empty()) line += " --force-kernel " + options.plan.force_kernel;
     if (!options.plan.force_target.empty()) line += " --force-target " + options.plan.force_target;
+    if (options.plan.stores != DWC_STORES_AUTO)
+        line += options.plan.stores == DWC_STORES_CACHED ? " --stores cached" : " --stores streamed";
     return line;
 }
 

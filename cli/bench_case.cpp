@@ -141,6 +141,10 @@ void BenchCase::make_data() {
         bias_ = std::make_unique<Buffer>(bytes(bias_count_, p.w_dtype), 0);
         fill_random(bias_->data(), p.w_dtype, static_cast<size_t>(bias_count_), 3);
     }
+    if (state_bytes()) {
+        state_ = std::make_unique<Buffer>(state_bytes(), 3072);
+        fill_random(state_->data(), p.x_dtype, state_bytes() / dtype_size(p.x_dtype), 4);
+    }
     if (const size_t scratch = dwc_plan_workspace_size(plan_.get())) workspace_ = std::make_unique<Buffer>(scratch, 0);
 
     dwc_error error{};
@@ -151,12 +155,17 @@ void BenchCase::make_data() {
     packed_.reset(packed);
 }
 
-void BenchCase::execute(const void *x, void *y) const {
+size_t BenchCase::state_bytes() const {
+    return static_cast<size_t>(info_.state_elements * problem_.batch) * dtype_size(problem_.x_dtype);
+}
+
+void BenchCase::execute(const void *x, void *y, void *state) const {
     dwc_args args;
     dwc_args_init(&args);
     args.x = x;
     args.weights = packed_.get();
     args.y = y;
+    args.state_in = args.state_out = state;
     args.workspace = workspace_ ? workspace_->data() : nullptr;
     dwc_error error;
     check(dwc_plan_execute(plan_.get(), &args, &error), error);
@@ -169,7 +178,7 @@ void BenchCase::verify() {
     check(dwc_reference(&p, x_->data(), w_->data(), bias_ ? bias_->data() : nullptr, expected.data(), DWC_WEIGHTS_KERAS,
                         target_has_fma(info_.target ? info_.target : ""), &error),
           error);
-    execute(x_->data(), y_->data());
+    execute(x_->data(), y_->data(), nullptr);
 
     const auto count = static_cast<int64_t>(y_->size() / dtype_size(p.y_dtype));
     const double max_y = max_abs(expected.data(), p.y_dtype, count);
@@ -211,7 +220,7 @@ constexpr double kLargeBytes = 1 << 20;
 double BenchCase::time_hot(double seconds) {
     const auto run = [this](int64_t count) {
         const auto start = Clock::now();
-        for (int64_t i = 0; i < count; ++i) execute(x_->data(), y_->data());
+        for (int64_t i = 0; i < count; ++i) execute(x_->data(), y_->data(), state_ ? state_->data() : nullptr);
         return seconds_since(start);
     };
     run(kWarmUps);
@@ -224,13 +233,17 @@ double BenchCase::time_hot(double seconds) {
 
 double BenchCase::time_cold(ColdPool &pool) {
     const auto up = [](size_t bytes) { return (bytes + 63) / 64 * 64; };
-    const size_t x_bytes = up(x_->size()), y_bytes = up(y_->size());
+    const size_t x_bytes = up(x_->size()), y_only = up(y_->size()), y_bytes = y_only + up(state_bytes());
     const size_t sets = std::max<size_t>(2, pool.rotation_bytes() / (x_bytes + y_bytes) + 1);
     const char *x = pool.inputs(problem_.x_dtype, sets * x_bytes);
     char *y = pool.outputs(sets * y_bytes);
-    execute(x + (sets - 1) * x_bytes, y + (sets - 1) * y_bytes);  // code and page tables are not what is cold here
+    const auto run = [&](size_t i) {
+        char *out = y + i * y_bytes;
+        execute(x + i * x_bytes, out, state_ ? out + y_only : nullptr);
+    };
+    run(sets - 1);  // code and page tables are not what is cold here
     const auto start = Clock::now();
-    for (size_t i = 0; i < sets; ++i) execute(x + i * x_bytes, y + i * y_bytes);
+    for (size_t i = 0; i < sets; ++i) run(i);
     return seconds_since(start) / static_cast<double>(sets);
 }
 
@@ -243,7 +256,8 @@ RoofRequest BenchCase::roof_request() const {
     request.outputs = batch * static_cast<double>(info_.out_length) * channels_out;
     request.bytes_xy = batch * static_cast<double>(p.length) * static_cast<double>(p.channels) *
                            static_cast<double>(dtype_size(p.x_dtype)) +
-                       request.outputs * static_cast<double>(dtype_size(p.y_dtype));
+                       request.outputs * static_cast<double>(dtype_size(p.y_dtype)) +
+                       static_cast<double>(state_bytes());
     request.bytes_useful = static_cast<double>(info_.bytes);
     request.flops = static_cast<double>(info_.flops);
     request.activation = p.activation;

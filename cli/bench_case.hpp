@@ -60,14 +60,16 @@ class BenchCase {
 
     void make_plan(const PlanOptions &options);
     void make_data();
-    void execute(const void *x, void *y) const;
+    // `state`: carried in place, NULL: zeros before x and nothing kept.
+    void execute(const void *x, void *y, void *state) const;
+    size_t state_bytes() const;
 
     dwc_problem problem_;
     dwc_plan_info info_;
     double plan_us_ = 0, max_error_ = 0, tolerance_ = 0;
     std::unique_ptr<dwc_plan, PlanDeleter> plan_;
     std::unique_ptr<dwc_weights, WeightsDeleter> packed_;
-    std::unique_ptr<Buffer> x_, w_, bias_, y_, workspace_;
+    std::unique_ptr<Buffer> x_, w_, bias_, y_, state_, workspace_;
     int64_t w_count_ = 0, bias_count_ = 0;
 };
 

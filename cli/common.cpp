@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <new>
 
 #include "dwconv/dwconv.hpp"
@@ -110,14 +111,26 @@ void PlanOptions::add_to(CLI::App &app) {
     app.add_option("--force-kernel", force_kernel, "Use this kernel (a name of `dwconv list`) or fail")
         ->type_name("NAME");
     app.add_option("--force-target", force_target, "Use kernels of this target or fail")->type_name("NAME");
+    app.add_option("--plan-level", plan_level, "measure: time the kernels that could serve, for 50 ms, and take the best")
+        ->check(CLI::IsMember({"default", "measure"}))
+        ->capture_default_str()
+        ->type_name("LEVEL");
+    static const std::map<std::string, dwc_stores> ways{
+        {"auto", DWC_STORES_AUTO}, {"cached", DWC_STORES_CACHED}, {"streamed", DWC_STORES_STREAMED}};
+    app.add_option("--stores", stores, "Write y through the caches, or around them: auto, cached, streamed")
+        ->transform(CLI::CheckedTransformer(ways).description(""))
+        ->default_str("auto")
+        ->type_name("WAY");
 }
 
 dwc_options PlanOptions::to_c() const {
     dwc_options options;
     dwc_options_init(&options);
     options.threads = threads;
+    options.stores = stores;
     options.force_kernel = force_kernel.empty() ? nullptr : force_kernel.c_str();
     options.force_target = force_target.empty() ? nullptr : force_target.c_str();
+    options.plan_level = plan_level == "measure" ? DWC_PLAN_MEASURE : DWC_PLAN_DEFAULT;
     return options;
 }
 

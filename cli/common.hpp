@@ -38,10 +38,11 @@ int guarded(const std::function<int()> &body);
 // The problem of a canonical string; throws Failure.
 dwc_problem parse_problem(const std::string &text);
 
-// --threads, --force-kernel and --force-target, as every planning subcommand takes them.
+// --threads, --force-kernel, --force-target and --plan-level, as every planning subcommand takes them.
 struct PlanOptions {
     int threads = 1;
-    std::string force_kernel, force_target;
+    std::string force_kernel, force_target, plan_level = "default";
+    dwc_stores stores = DWC_STORES_AUTO;
 
     void add_to(CLI::App &app);
     // Pointers into *this: keep it alive as long as the result.
@@ -96,5 +97,8 @@ void register_check(CLI::App &app, int &exit_code);
 void register_list(CLI::App &app, int &exit_code);
 void register_explain(CLI::App &app, int &exit_code);
 void register_bench(CLI::App &app, int &exit_code);
+void register_tune(CLI::App &app, int &exit_code);
+void register_tune_worker(CLI::App &app, int &exit_code);
+void register_promote(CLI::App &app, int &exit_code);
 
 }  // namespace cli

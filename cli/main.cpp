@@ -39,7 +39,7 @@ void refuse_unknown_command(const CLI::App &app, int argc, char **argv) {
     std::string names;
     for (const CLI::App *command : app.get_subcommands({})) {
         if (command->get_name() == word) return;
-        names += (names.empty() ? "" : ", ") + command->get_name();
+        if (!command->get_group().empty()) names += (names.empty() ? "" : ", ") + command->get_name();
     }
     throw cli::Failure(cli::kExitInvalid, "unknown command \"" + word + "\"; the commands are " + names);
 }
@@ -58,6 +58,9 @@ int parse_and_run(int argc, char **argv) {
     cli::register_list(app, exit_code);
     cli::register_explain(app, exit_code);
     cli::register_bench(app, exit_code);
+    cli::register_tune(app, exit_code);
+    cli::register_tune_worker(app, exit_code);
+    cli::register_promote(app, exit_code);
 
     refuse_unknown_command(app, argc, argv);
     try {

@@ -113,6 +113,17 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
+std::vector<CacheLevel> cache_levels() {
+    std::vector<dwc_cache_level> known(static_cast<size_t>(dwc_cache_levels(nullptr, 0)));
+    dwc_cache_levels(known.data(), static_cast<int32_t>(known.size()));
+    std::vector<CacheLevel> levels;
+    for (const auto &level : known) {
+        levels.push_back(
+            {format("L%d", static_cast<int>(level.level)), static_cast<size_t>(level.bytes), level.shared != 0});
+    }
+    return levels;
+}
+
 // Source and destination of the copies, grown to the largest step prepared. All steps share them.
 struct Roofs::Arena {
     Buffer source{0, 0}, destination{0, 0};

@@ -24,8 +24,7 @@ struct CacheLevel {
     size_t bytes;
     bool shared;  // by several cores
 };
-// Data caches of the first CPU, smallest first: from sysfs, else from sysconf, else assumed (32 KiB, 512 KiB, 8 MiB).
-std::vector<CacheLevel> cache_levels();
+std::vector<CacheLevel> cache_levels();  // of dwc_cache_levels
 
 // What of a planned problem its roof depends on.
 struct RoofRequest {

@@ -64,6 +64,12 @@ foreach(processor IN LISTS dwc_foreign_processors)
         USES_TERMINAL_CONFIGURE TRUE
         USES_TERMINAL_BUILD TRUE)
 
+    # The kit of schedules/tuner/remote for that processor.
+    if(DWC_BUILD_CLI AND PROJECT_IS_TOP_LEVEL)
+        install(DIRECTORY "${folder}/remote/${processor}" DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/dwconv/remote"
+                OPTIONAL)
+    endif()
+
     if(DWC_BUILD_TESTS)
         # ctest reads the inner build's list of tests where this build's list ends.
         set(tests "${PROJECT_BINARY_DIR}/${name}-tests.cmake")

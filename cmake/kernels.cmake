@@ -1,6 +1,6 @@
-# From schedules to kernels: reads schedules/targets.json and the lines of schedules/*.jsonl, runs the generator once a
-# variant, and writes the tables that the runtime is compiled from (kernels.inc, targets.inc). Nothing else enumerates
-# variants.
+# From schedules to kernels: reads schedules/targets.json, the points of schedules/*.jsonl and the records of
+# schedules/db/*.jsonl, runs the generator once a variant, and writes the tables that the runtime is compiled from
+# (kernels.inc, records.inc, targets.inc). Nothing else enumerates variants.
 #
 #   dwc_add_kernels(<library> TARGETS <name>... GENERATOR <executable> REPORT <custom target>)
 
@@ -54,13 +54,14 @@ macro(dwc_read_targets)
     endforeach()
 endmacro()
 
-# One generator run. Appends the object file to `objects` of the caller.
-function(_dwc_generate symbol target generator)
+# One generator run. Appends the object file to `objects` of the caller. `stream`: see run_generator.cmake.
+function(_dwc_generate symbol target generator stream)
     set(object "${CMAKE_CURRENT_BINARY_DIR}/${symbol}.o")
     add_custom_command(
         OUTPUT "${object}"
         COMMAND "${CMAKE_COMMAND}" "-DGENERATOR=$<TARGET_FILE:${generator}>" "-DSYMBOL=${symbol}"
                 "-DFOLDER=${CMAKE_CURRENT_BINARY_DIR}" "-DARGUMENTS=${ARGN}"
+                "-DSTREAM=${stream}" "-DCOMPILER=${CMAKE_C_COMPILER}"
                 "-DTARGET=${DWC_TARGET_${target}_HALIDE}-user_context-no_runtime-no_bounds_query"
                 -P "${PROJECT_SOURCE_DIR}/cmake/run_generator.cmake"
         DEPENDS ${generator} "${PROJECT_SOURCE_DIR}/cmake/run_generator.cmake"
@@ -69,82 +70,154 @@ function(_dwc_generate symbol target generator)
     set(objects ${objects} "${object}" PARENT_SCOPE)
 endfunction()
 
+# The lines of a file as a list, in which the brackets of JSON cannot upset CMake's own list syntax (_dwc_json_line).
+function(_dwc_read_lines out file)
+    file(READ "${file}" text)
+    string(REPLACE ";" "\\;" text "${text}")
+    string(REPLACE "[" "<(" text "${text}")
+    string(REPLACE "]" ")>" text "${text}")
+    string(REGEX MATCHALL "[^\n]+" lines "${text}")
+    set(${out} "${lines}" PARENT_SCOPE)
+endfunction()
+
+# Puts the brackets back into `line` of the caller and reads its `target`, which must be known.
+macro(_dwc_json_line)
+    string(REPLACE "<(" "[" line "${line}")
+    string(REPLACE ")>" "]" line "${line}")
+    string(JSON target GET "${line}" target)
+    if(NOT target IN_LIST DWC_ALL_TARGETS)
+        message(FATAL_ERROR "${file}: target ${target} is not in schedules/targets.json")
+    endif()
+endmacro()
+
+# One kernel, unless it is there already. `recorded`: 1 where only records ask for it. `stream`: ON for a second form with
+# streaming stores. Reads and appends to objects,
+# rows and symbols of the caller.
+macro(_dwc_add_kernel target generator recorded stream family dtype k m stride activation v t block)
+    # The rule of variant_name in schedules/space.hpp.
+    set(_name "${family}_${dtype}_k${k}_m${m}_s${stride}_${activation}_v${v}_t${t}")
+    string(REGEX REPLACE "_([kms])0_" "_\\1any_" _name "${_name}")
+    string(REGEX REPLACE "_([kms])0_" "_\\1any_" _name "${_name}")
+    if(NOT "${block}" EQUAL 4)
+        string(APPEND _name "_b${block}")
+    endif()
+    string(MAKE_C_IDENTIFIER "${target}" _target_id)
+    set(_symbol "dwc_k_${_name}_${_target_id}")
+    if(NOT _symbol IN_LIST symbols)
+        string(REPLACE "bf16" "bfloat16" _type "${dtype}")
+        string(REPLACE "f32" "float32" _type "${_type}")
+        set(_arguments
+            -g dwconv family=${family} activation=${activation} k=${k} stride=${stride} m=${m} v=${v} t=${t}
+            block=${block} x.type=${_type} w.type=${_type} b.type=${_type} y.type=${_type})
+        _dwc_generate(${_symbol} ${target} ${generator} OFF ${_arguments})
+        set(_twin 0)
+        if("${stream}")
+            set(_twin 1)
+            _dwc_generate(${_symbol}_stream ${target} ${generator} ON ${_arguments})
+        endif()
+        string(TOUPPER "${dtype}" _dtype_id)
+        list(APPEND rows "DWC_KERNEL(${_symbol}, ${_twin}, \"${_name}@${target}\", ${family}, ${_target_id}, ${activation}, \
+DWC_${_dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t}, ${block}, ${recorded})")
+        list(APPEND symbols ${_symbol})
+    endif()
+endmacro()
+
+# Every kernel of one line of points, the `line` of the caller: a macro's argument would lose its backslashes.
+macro(_dwc_add_points target generator)
+    string(JSON family GET "${line}" family)
+    string(JSON v GET "${line}" v)
+    if(family STREQUAL "activation")
+        string(MAKE_C_IDENTIFIER "${target}" target_id)
+        _dwc_json_list(functions "${line}" function "")
+        foreach(function IN LISTS functions)
+            set(symbol "dwc_k_activation_${function}_${target_id}")
+            _dwc_generate(${symbol} ${target} ${generator} OFF -g dwconv_activation function=${function} vector_width=${v})
+            list(APPEND rows "DWC_ACTIVATION_KERNEL(${symbol}, \"${function}\", ${target_id}, ${v})")
+            list(APPEND symbols ${symbol})
+        endforeach()
+    else()
+        string(JSON t GET "${line}" t)
+        _dwc_json_list(dtypes "${line}" dtype "f32")
+        _dwc_json_list(ks "${line}" k "")
+        _dwc_json_list(strides "${line}" stride "")
+        _dwc_json_list(multipliers "${line}" m "")
+        _dwc_json_list(activations "${line}" activation "")
+        _dwc_json_list(block "${line}" block "4")
+        _dwc_json_list(stream "${line}" stream OFF)
+        foreach(dtype IN LISTS dtypes)
+            foreach(k IN LISTS ks)
+                foreach(stride IN LISTS strides)
+                    foreach(m IN LISTS multipliers)
+                        foreach(activation IN LISTS activations)
+                            _dwc_add_kernel(${target} ${generator} 0 ${stream} ${family} ${dtype} ${k} ${m} ${stride}
+                                            ${activation} ${v} ${t} ${block})
+                        endforeach()
+                    endforeach()
+                endforeach()
+            endforeach()
+        endforeach()
+    endif()
+endmacro()
+
+# The kernel that one record, the `line` of the caller, asks for, and its row of records.inc. What `dwconv promote` keeps
+# for later merges only, kernels that were wrong somewhere and problems without a kernel, asks for nothing.
+macro(_dwc_add_record target generator)
+    string(JSON _source GET "${line}" source)
+    string(JSON _kernel GET "${line}" kernel)
+    if(_source MATCHES "^(measured|static)$" AND NOT _kernel STREQUAL "")
+        foreach(_key problem threads incumbent us ratio cpu date)
+            string(JSON _${_key} GET "${line}" ${_key})
+        endforeach()
+        set(_number "(any|[0-9]+)")
+        set(_pattern "^([a-z]+)_(f32|bf16)_k${_number}_m${_number}_s${_number}_([a-z]+)_v([0-9]+)_t([0-9]+)(_b([0-9]+))?$")
+        if(NOT _kernel MATCHES "${_pattern}")
+            message(FATAL_ERROR "${file}: kernel ${_kernel} is no name of a variant")
+        endif()
+        set(_fixed ${CMAKE_MATCH_3} ${CMAKE_MATCH_4} ${CMAKE_MATCH_5})
+        list(TRANSFORM _fixed REPLACE "any" "0")
+        set(_block 4)
+        if(NOT "${CMAKE_MATCH_10}" STREQUAL "")
+            set(_block ${CMAKE_MATCH_10})
+        endif()
+        _dwc_add_kernel(${target} ${generator} 1 OFF ${CMAKE_MATCH_1} ${CMAKE_MATCH_2} ${_fixed} ${CMAKE_MATCH_6}
+                        ${CMAKE_MATCH_7} ${CMAKE_MATCH_8} ${_block})
+        set(_measured 0)
+        if(_source STREQUAL "measured")
+            set(_measured 1)
+        endif()
+        string(MAKE_C_IDENTIFIER "${target}" _target_id)
+        string(REGEX REPLACE "([\"\\])" "\\\\\\1" _cpu "${_cpu}")
+        list(APPEND record_rows "DWC_RECORD(${_target_id}, ${_measured}, \"${_problem}\", ${_threads}, \
+\"${_kernel}@${target}\", \"${_incumbent}\", ${_us}, ${_ratio}, \"${_cpu}\", \"${_date}\")")
+    endif()
+endmacro()
+
 function(dwc_add_kernels library)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "GENERATOR;REPORT" "TARGETS")
     set(objects "")
     set(rows "")
     set(symbols "")
-    file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/schedules/*.jsonl"
-         "${PROJECT_SOURCE_DIR}/schedules/db/*.jsonl")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
-    foreach(file IN LISTS files)
-        file(READ "${file}" text)
-        # CMake's own list syntax must not see the brackets and semicolons of JSON.
-        string(REPLACE ";" "\\;" text "${text}")
-        string(REPLACE "[" "<(" text "${text}")
-        string(REPLACE "]" ")>" text "${text}")
-        string(REGEX MATCHALL "[^\n]+" lines "${text}")
+    set(record_rows "")
+    # The points come first: a record's kernel that is a default point stays one.
+    file(GLOB points CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/schedules/*.jsonl")
+    file(GLOB records CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/schedules/db/*.jsonl")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${points} ${records})
+    foreach(file IN LISTS points)
+        _dwc_read_lines(lines "${file}")
         foreach(line IN LISTS lines)
-            string(REPLACE "<(" "[" line "${line}")
-            string(REPLACE ")>" "]" line "${line}")
-            string(JSON target GET "${line}" target)
-            if(NOT target IN_LIST DWC_ALL_TARGETS)
-                message(FATAL_ERROR "${file}: target ${target} is not in schedules/targets.json")
+            _dwc_json_line()
+            if(target IN_LIST arg_TARGETS)
+                _dwc_add_points(${target} ${arg_GENERATOR})
             endif()
-            if(NOT target IN_LIST arg_TARGETS)
-                continue()
+        endforeach()
+    endforeach()
+    foreach(file IN LISTS records)
+        _dwc_read_lines(lines "${file}")
+        foreach(line IN LISTS lines)
+            _dwc_json_line()
+            if(target IN_LIST arg_TARGETS)
+                _dwc_add_record(${target} ${arg_GENERATOR})
             endif()
-            string(MAKE_C_IDENTIFIER "${target}" target_id)
-            string(JSON family GET "${line}" family)
-            string(JSON v GET "${line}" v)
-            if(family STREQUAL "activation")
-                _dwc_json_list(functions "${line}" function "")
-                foreach(function IN LISTS functions)
-                    set(symbol "dwc_k_activation_${function}_${target_id}")
-                    _dwc_generate(${symbol} ${target} ${arg_GENERATOR} -g dwconv_activation function=${function}
-                                  vector_width=${v})
-                    list(APPEND rows "DWC_ACTIVATION_KERNEL(${symbol}, \"${function}\", ${target_id}, ${v})")
-                    list(APPEND symbols ${symbol})
-                endforeach()
-                continue()
-            endif()
-            string(JSON t GET "${line}" t)
-            _dwc_json_list(dtypes "${line}" dtype "f32")
-            _dwc_json_list(ks "${line}" k "")
-            _dwc_json_list(strides "${line}" stride "")
-            _dwc_json_list(multipliers "${line}" m "")
-            _dwc_json_list(activations "${line}" activation "")
-            _dwc_json_list(block "${line}" block "4")
-            foreach(dtype IN LISTS dtypes)
-                string(REPLACE "bf16" "bfloat16" type "${dtype}")
-                string(REPLACE "f32" "float32" type "${type}")
-                foreach(k IN LISTS ks)
-                    foreach(stride IN LISTS strides)
-                        foreach(m IN LISTS multipliers)
-                            foreach(activation IN LISTS activations)
-                                set(name "${family}_${dtype}_k${k}_m${m}_s${stride}_${activation}_v${v}_t${t}")
-                                string(REGEX REPLACE "_([kms])0_" "_\\1any_" name "${name}")
-                                string(REGEX REPLACE "_([kms])0_" "_\\1any_" name "${name}")
-                                if(NOT block EQUAL 4)
-                                    string(APPEND name "_b${block}")
-                                endif()
-                                set(symbol "dwc_k_${name}_${target_id}")
-                                if(symbol IN_LIST symbols)
-                                    continue() # a record that repeats a default point
-                                endif()
-                                _dwc_generate(
-                                    ${symbol} ${target} ${arg_GENERATOR} -g dwconv family=${family}
-                                    activation=${activation} k=${k} stride=${stride} m=${m} v=${v} t=${t}
-                                    block=${block} x.type=${type} w.type=${type} b.type=${type} y.type=${type})
-                                string(TOUPPER "${dtype}" dtype_id)
-                                list(APPEND rows "DWC_KERNEL(${symbol}, \"${name}@${target}\", ${family}, ${target_id}, \
-${activation}, DWC_${dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t}, ${block})")
-                                list(APPEND symbols ${symbol})
-                            endforeach()
-                        endforeach()
-                    endforeach()
-                endforeach()
-            endforeach()
         endforeach()
     endforeach()
 
@@ -164,9 +237,11 @@ ${activation}, DWC_${dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t}, ${block})")
 \"${DWC_TARGET_${target}_PROCESSOR}\", \"${cpu}\", ${DWC_TARGET_${target}_LANES}, ${fma}, ${built})")
     endforeach()
     list(JOIN rows "\n" rows)
+    list(JOIN record_rows "\n" record_rows)
     list(JOIN target_rows "\n" target_rows)
     set(note "// Written by cmake/kernels.cmake from schedules/; edit those.\n")
     file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/tables/kernels.inc" CONTENT "${note}${rows}\n" @ONLY)
+    file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/tables/records.inc" CONTENT "${note}${record_rows}\n" @ONLY)
     file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/tables/targets.inc" CONTENT "${note}${target_rows}\n" @ONLY)
 
     # One Halide runtime for all of them, for the plainest target of the processor.

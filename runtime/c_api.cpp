@@ -1,11 +1,16 @@
 // The part of the C interface that lists what is compiled.
+#include <cstddef>
 #include <exception>
 #include <string>
 
 #include "activation.hpp"
+#include "added_kernels.hpp"
+#include "cost.hpp"
 #include "error.hpp"
+#include "options.hpp"
 #include "plan.hpp"
 #include "select.hpp"
+#include "structs.hpp"
 
 using dwc::fail;
 
@@ -51,26 +56,72 @@ dwc_status dwc_target_at(int32_t index, dwc_target_info* info, dwc_error* error)
 }
 
 int32_t dwc_kernel_count(void) {
-    return static_cast<int32_t>(dwc::conv_kernels().size() + dwc::activation_rows().size());
+    return static_cast<int32_t>(dwc::all_kernels().size() + dwc::activation_rows().size());
 }
 
 dwc_status dwc_kernel_at(int32_t index, dwc_kernel_info* info, dwc_error* error) {
-    if (const dwc_status status = check_info(info, error)) return status;
+    if (!info) return fail(error, DWC_ERROR_NULL_POINTER, "info=NULL: must point to the result");
+    constexpr size_t first = offsetof(dwc_kernel_info, streams);
+    if (const dwc_status status = dwc::check_size("info", *info, first, error)) return status;
     if (const dwc_status status = check_index(index, dwc_kernel_count(), error)) return status;
-    const auto conv = dwc::conv_kernels();
-    if (static_cast<size_t>(index) < conv.size()) {
-        const dwc::ConvKernel& k = conv[index];
+    dwc_kernel_info full;
+    // Compiled ones, activations, added ones: an index stays that of its kernel when others are added.
+    const size_t compiled = dwc::conv_kernels().size(), activations = dwc::activation_rows().size();
+    const auto at = static_cast<size_t>(index);
+    if (at < compiled || at >= compiled + activations) {
+        const dwc::ConvKernel& k = *dwc::all_kernels()[at < compiled ? at : at - activations];
         const dwc::Target& t = dwc::targets()[k.target];
-        *info = {sizeof *info, k.name,       dwc::family_name(k.family),
-                 t.name,       k.activation, k.dtype,
-                 k.k,          k.stride,     k.m,
-                 k.v,          k.t,          t.supported()};
+        full = {sizeof full,
+                k.name,
+                dwc::family_name(k.family),
+                t.name,
+                k.activation,
+                k.dtype,
+                k.k,
+                k.stride,
+                k.m,
+                k.v,
+                k.t,
+                t.supported(),
+                k.stream != nullptr};
     } else {
-        const dwc::ActivationRow& a = dwc::activation_rows()[index - conv.size()];
+        const dwc::ActivationRow& a = dwc::activation_rows()[at - compiled];
         const dwc::Target& t = dwc::targets()[a.target];
-        *info = {sizeof *info, a.name, "activation", t.name, a.name, DWC_F32, 0, 0, 0, a.v, 1, t.supported()};
+        full = {sizeof full, a.name, "activation", t.name, a.name, DWC_F32, 0, 0, 0, a.v, 1, t.supported(), 0};
     }
+    dwc::narrow(full, first, info);
     return DWC_OK;
+}
+
+void dwc_kernel_row_init(dwc_kernel_row* row) {
+    init(row);
+    if (row) row->block = 4;
+}
+
+dwc_status dwc_kernel_add(const dwc_kernel_row* row, dwc_error* error) {
+    if (const dwc_status status = check_info(row, error)) return status;
+    try {
+        return dwc::add_kernel(*row, error);
+    } catch (const std::exception&) {
+        return fail(error, DWC_ERROR_OUT_OF_MEMORY, "out of memory");
+    }
+}
+
+dwc_status dwc_kernel_cost(const dwc_problem* problem, const dwc_kernel_row* row, double* cost, dwc_error* error) {
+    if (const dwc_status status = check_info(row, error)) return status;
+    if (!cost) return fail(error, DWC_ERROR_NULL_POINTER, "cost=NULL: must point to the result");
+    try {
+        dwc::Problem p;
+        if (const dwc_status status = dwc::resolve(problem, &p, error)) return status;
+        dwc::ConvKernel kernel;
+        if (const dwc_status status = dwc::kernel_of_row(*row, &kernel, error)) return status;
+        if (const std::string why = dwc::refusal(p, kernel); !why.empty())
+            return fail(error, DWC_ERROR_UNSUPPORTED, "%s", why.c_str());
+        *cost = dwc::predicted_cost(p, kernel);
+        return DWC_OK;
+    } catch (const std::exception&) {
+        return fail(error, DWC_ERROR_OUT_OF_MEMORY, "out of memory");
+    }
 }
 
 dwc_status dwc_explain(const dwc_problem* problem, const dwc_options* given, dwc_explain_callback callback, void* user,
@@ -78,15 +129,12 @@ dwc_status dwc_explain(const dwc_problem* problem, const dwc_options* given, dwc
     if (!callback) return fail(error, DWC_ERROR_NULL_POINTER, "callback=NULL: must be a function");
     try {
         dwc_options options;
-        dwc_options_init(&options);
-        if (given) {
-            if (const dwc_status status = check_info(given, error)) return status;
-            options = *given;
-        }
+        if (const dwc_status status = dwc::options_of(given, &options, error)) return status;
         dwc::Problem p;
         if (const dwc_status status = dwc::resolve(problem, &p, error)) return status;
         dwc::Selection s;
-        if (const dwc_status status = dwc::select(p, dwc::wish_of(options), &s, error)) return status;
+        if (const dwc_status status = dwc::select(p, dwc::wish_of(options), dwc::own_knowledge(), &s, error))
+            return status;
         for (const bool chosen : {true, false})
             for (const dwc::Candidate& c : s.candidates) {
                 if ((c.kernel == s.chosen) != chosen) continue;

@@ -62,6 +62,15 @@ struct Buffer {
     Buffer(const Buffer&) = delete;
 };
 
+// Non-temporal stores fault where a vector does not start on a multiple of its size.
+bool may_stream(const View& y, const ConvKernel& kernel) {
+    const auto whole_lines = [](int64_t elements) { return elements * static_cast<int64_t>(sizeof(float)) % 64 == 0; };
+    const Axis &m = y.axis[0], &i = y.axis[1], &j = y.axis[2], &n = y.axis[3];
+    return reinterpret_cast<uintptr_t>(y.data) % 64 == 0 && i.stride == 1 && i.extent % kernel.v == 0 &&
+           (m.extent == 1 || whole_lines(m.stride)) && (j.extent == 1 || whole_lines(j.stride)) &&
+           (n.extent == 1 || whole_lines(n.stride));
+}
+
 struct Body {
     int (*run)(void*, int64_t);
     void* arg;
@@ -74,7 +83,13 @@ int run_body(void*, int index, uint8_t* closure) {
 
 }  // namespace
 
-int call_conv(const ConvKernel& kernel, const ConvCall& call, KernelError& error) {
+void finish_streaming() {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
+}
+
+int call_conv(const ConvKernel& kernel, const ConvCall& call, bool stream, KernelError& error) {
     install_handlers();
     error.message[0] = 0;
     const halide_type_t type = type_of(kernel.dtype);
@@ -83,8 +98,10 @@ int call_conv(const ConvKernel& kernel, const ConvCall& call, KernelError& error
     View offsets{const_cast<int32_t*>(call.taps ? call.taps : &none), {{std::max(call.tap_count, 1), 1}}};
     Buffer taps(offsets, 1, halide_type_t(halide_type_int, 32, 1));
     const float* p = call.parameters;
-    return reinterpret_cast<ConvSignature>(kernel.function)(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap,
-                                                            call.step, p[0], p[1], p[2], &y.raw);
+    stream = stream && kernel.stream && may_stream(call.y, kernel);
+    const KernelFunction function = stream ? kernel.stream : kernel.function;
+    return reinterpret_cast<ConvSignature>(function)(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap, call.step,
+                                                     p[0], p[1], p[2], &y.raw);
 }
 
 int call_activation(const ActivationRow& kernel, const float* p, float* values, int64_t count, int64_t rows,

@@ -36,8 +36,11 @@ struct KernelError {
     char message[kernel_message_size];
 };
 
-// 0, or the kernel's error code with its message in `error`.
-int call_conv(const ConvKernel& kernel, const ConvCall& call, KernelError& error);
+// 0, or the kernel's error code with its message in `error`. `stream`: where the kernel has a twin that stores around the
+// caches and the rows of y lie on the boundaries that it needs, the twin runs; the bits are the same.
+int call_conv(const ConvKernel& kernel, const ConvCall& call, bool stream, KernelError& error);
+// To be called on a thread that streamed, before others read what it wrote.
+void finish_streaming();
 // In place on `rows` rows of `count` f32, `row_stride` apart.
 int call_activation(const ActivationRow& kernel, const float* parameters, float* values, int64_t count, int64_t rows,
                     int64_t row_stride, KernelError& error);

@@ -1,20 +1,23 @@
 #include "plan.hpp"
 
 #include <cinttypes>
+#include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <new>
 #include <set>
 
 #include "error.hpp"
+#include "measure.hpp"
+#include "options.hpp"
 #include "pack.hpp"
 #include "reference.hpp"
 #include "select.hpp"
+#include "structs.hpp"
 
 namespace dwc {
 namespace {
-
-constexpr int most_threads = 1024;
 
 std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) {
     switch (k.family) {
@@ -26,6 +29,12 @@ std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const
             return make_flat_runner(p, k, e, threads);
     }
     return nullptr;
+}
+
+std::string number_text(double value) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%.4g", value);
+    return text;
 }
 
 void log_once(const std::string& line) {
@@ -42,7 +51,7 @@ Problem simplest(Problem p) {
     return p;
 }
 
-dwc_status bind(dwc_plan& plan, const Selection& s, dwc_error* error) {
+dwc_status bind(dwc_plan& plan, const Selection& s, dwc_stores stores, dwc_error* error) {
     const ConvKernel& kernel = *s.chosen;
     const dwc_problem& g = plan.problem.given;
     const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
@@ -57,22 +66,30 @@ dwc_status bind(dwc_plan& plan, const Selection& s, dwc_error* error) {
     plan.target_name = targets()[kernel.target].name;
     if (epilogue) plan.reason += ", then " + std::string(wanted.function) + " on each tile in L1";
     plan.runner = make_runner(simplest(plan.problem), kernel, epilogue, plan.threads);
+    plan.runner->stream(stores == DWC_STORES_STREAMED ||
+                        (stores == DWC_STORES_AUTO && plan.problem.bytes > last_level_bytes() / 2));
+    if (plan.runner->streams()) plan.reason += ", y written around the caches";
     plan.packed = plan.runner->packed();
     return DWC_OK;
 }
 
+// Puts the result of a measurement in the place of a choice that was not measured on this machine.
+void choose_measured(const Problem& problem, const dwc_options& options, Selection* s) {
+    if (!s->chosen || s->tuned_here) return;
+    const Measured measured = measure(problem, *s, options);
+    if (!measured.best) return;
+    s->chosen = measured.best;
+    s->reason = "measured for this plan: " + number_text(measured.us) + " us, the best of " +
+                std::to_string(measured.kernels) + " kernels";
+    std::string why;
+    auto entry = make_tuned(problem.given, options.threads ? options.threads : usable_cpus(), measured.best->name,
+                            measured.us, &why);
+    if (entry) tuned_add({std::move(*entry)});
+}
+
 dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options* given, dwc_error* error) {
     dwc_options options;
-    dwc_options_init(&options);
-    if (given) {
-        if (given->struct_size != sizeof options)
-            return fail(error, DWC_ERROR_STRUCT_SIZE, "options.struct_size=%zu: must be %zu; call dwc_options_init",
-                        given->struct_size, sizeof options);
-        options = *given;
-    }
-    if (options.threads < 0 || options.threads > most_threads)
-        return fail(error, DWC_ERROR_THREADS, "threads=%" PRId32 ": must be from 0 (as many as usable) to %d",
-                    options.threads, most_threads);
+    if (const dwc_status status = options_of(given, &options, error)) return status;
     auto plan = std::make_unique<dwc_plan>();
     if (const dwc_status status = resolve(problem, &plan->problem, error)) return status;
     const dwc_problem& g = plan->problem.given;
@@ -87,14 +104,16 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
         plan->reason = "the output is empty";
     } else {
         Selection s;
-        if (const dwc_status status = select(simplest(plan->problem), wish, &s, error)) return status;
+        const Problem seen = simplest(plan->problem);
+        if (const dwc_status status = select(seen, wish, own_knowledge(), &s, error)) return status;
+        if (options.plan_level == DWC_PLAN_MEASURE && wish.kernel.empty()) choose_measured(plan->problem, options, &s);
         plan->reason = s.reason;
         if (s.chosen) {
-            if (const dwc_status status = bind(*plan, s, error)) return status;
+            if (const dwc_status status = bind(*plan, s, options.stores, error)) return status;
             if (!s.slower_target.empty())
                 log_once("dwconv: running on " + plan->target_name + ", below this CPU's best target " +
                          s.slower_target);
-        } else if (options.allow_reference) {
+        } else if (options.allow_reference && !g.stateful) {
             plan->kernel_name = plan->target_name = "reference";
             plan->reference = true;
             plan->reason += "; the plain loop was allowed";
@@ -123,6 +142,38 @@ struct Execution {
     dwc_status status = DWC_OK;
 };
 
+// Without outputs (no input, or no multiple of a channel) the state still moves on.
+void keep_state(const dwc_plan& plan, const dwc_args& args) {
+    const Problem& p = plan.problem;
+    const int64_t element = element_size(p.given.x_dtype), slot_bytes = state_steps(p) * p.given.channels * element;
+    for (int64_t n = 0; n < p.given.batch && args.state_out; ++n) {
+        const int64_t slot = args.sequence_index ? args.sequence_index[n] : n;
+        if (slot < 0) continue;
+        const char* in = args.state_in ? static_cast<const char*>(args.state_in) + slot * slot_bytes : nullptr;
+        update_state(p, static_cast<const char*>(args.x), in, static_cast<char*>(args.state_out) + slot * slot_bytes, 0,
+                     p.given.channels);
+    }
+}
+
+// One sequence after the other, each with its context, which is replaced when the sequence is done.
+int run_stateful(const Execution& e, const Task& task, Job job) {
+    const Problem& p = e.plan->problem;
+    const int64_t element = element_size(p.given.x_dtype), slot_bytes = state_steps(p) * p.given.channels * element;
+    for (int64_t n = task.n0; n < task.n1; ++n) {
+        const int64_t slot = e.args->sequence_index ? e.args->sequence_index[n] : n;
+        const char* in =
+            slot < 0 || !e.args->state_in ? nullptr : static_cast<const char*>(e.args->state_in) + slot * slot_bytes;
+        job.context = {in, state_steps(p), p.given.channels};
+        Task one = task;
+        one.n0 = n, one.n1 = n + 1;
+        if (const int code = e.plan->runner->run(one, job)) return code;
+        if (slot < 0 || !e.args->state_out) continue;
+        update_state(p, job.x + n * p.x.n * element, in, static_cast<char*>(e.args->state_out) + slot * slot_bytes,
+                     task.c0, task.c1);
+    }
+    return 0;
+}
+
 int run_task(void* arg, int64_t index) {
     auto& e = *static_cast<Execution*>(arg);
     const Runner& runner = *e.plan->runner;
@@ -134,10 +185,13 @@ int run_task(void* arg, int64_t index) {
             weights.data.get(),
             weights.data.get() + weights.bias_offset,
             tile,
+            {},
             &message};
     if (runner.scratch_bytes() > stack_tile)
         job.scratch = static_cast<char*>(e.args->workspace) + index * ((runner.scratch_bytes() + 63) / 64 * 64);
-    const int code = runner.run(runner.tasks()[static_cast<size_t>(index)], job);
+    const Task& task = runner.tasks()[static_cast<size_t>(index)];
+    const int code = e.plan->problem.given.stateful ? run_stateful(e, task, job) : runner.run(task, job);
+    if (runner.streams()) finish_streaming();
     if (code)
         std::call_once(e.first, [&] {
             e.status = fail(e.error, DWC_ERROR_KERNEL, "kernel %s refused its buffers (code %d): %s",
@@ -153,10 +207,42 @@ dwc_status run_reference(const dwc_plan& plan, const dwc_args& args, dwc_error* 
                          DWC_WEIGHTS_KERAS, 1, error);
 }
 
+dwc_status check_state(const dwc_plan& plan, const dwc_args& args, dwc_error* error) {
+    const Problem& p = plan.problem;
+    const int64_t slots = args.state_slots ? args.state_slots : p.given.batch;
+    if (args.state_slots < 0)
+        return fail(error, DWC_ERROR_STATE, "state_slots=%" PRId64 ": must be at least 0", args.state_slots);
+    if (!args.sequence_index && slots < p.given.batch)
+        return fail(error, DWC_ERROR_STATE,
+                    "state_slots=%" PRId64 ": must be at least batch=%" PRId64 " where sequence_index is NULL", slots,
+                    p.given.batch);
+    for (int64_t n = 0; args.sequence_index && n < p.given.batch; ++n)
+        if (args.sequence_index[n] >= slots)
+            return fail(error, DWC_ERROR_STATE,
+                        "sequence_index[%" PRId64 "]=%" PRId32 ": must be below state_slots=%" PRId64, n,
+                        args.sequence_index[n], slots);
+    const auto begin = [](const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); };
+    const int64_t element = element_size(p.given.x_dtype);
+    int64_t bytes;
+    if (__builtin_mul_overflow(slots, state_steps(p) * p.given.channels * element, &bytes))
+        return fail(error, DWC_ERROR_STATE, "state_slots=%" PRId64 ": the state must be less than 2^63 bytes", slots);
+    const auto apart = [&](const void* a, int64_t a_bytes, const void* b, int64_t b_bytes) {
+        return !a || !b || begin(a) + static_cast<uintptr_t>(a_bytes) <= begin(b) ||
+               begin(b) + static_cast<uintptr_t>(b_bytes) <= begin(a);
+    };
+    const int64_t x_bytes = p.x_span * element, y_bytes = p.y_span * element_size(p.given.y_dtype);
+    if (args.state_in != args.state_out && !apart(args.state_in, bytes, args.state_out, bytes))
+        return fail(error, DWC_ERROR_ALIAS,
+                    "state_out overlaps state_in: must be the same memory or memory of its own");
+    if (!apart(args.state_out, bytes, args.x, x_bytes) || !apart(args.state_out, bytes, args.y, y_bytes) ||
+        !apart(args.state_in, bytes, args.y, y_bytes))
+        return fail(error, DWC_ERROR_ALIAS, "the state overlaps x or y: it needs memory of its own");
+    return DWC_OK;
+}
+
 dwc_status check_args(const dwc_plan& plan, const dwc_args& args, dwc_error* error) {
-    if (args.struct_size != sizeof args)
-        return fail(error, DWC_ERROR_STRUCT_SIZE, "args.struct_size=%zu: must be %zu; call dwc_args_init",
-                    args.struct_size, sizeof args);
+    if (plan.problem.given.stateful)
+        if (const dwc_status status = check_state(plan, args, error)) return status;
     if (plan.problem.empty_output()) return DWC_OK;
     if (!args.weights) return fail(error, DWC_ERROR_NULL_POINTER, "weights=NULL: must point to packed weights");
     if (args.weights->key != plan.weights_key)
@@ -182,7 +268,10 @@ dwc_status check_args(const dwc_plan& plan, const dwc_args& args, dwc_error* err
 
 dwc_status execute(const dwc_plan& plan, const dwc_args& args, dwc_error* error) {
     if (const dwc_status status = check_args(plan, args, error)) return status;
-    if (plan.problem.empty_output()) return DWC_OK;
+    if (plan.problem.empty_output()) {
+        if (plan.problem.given.stateful) keep_state(plan, args);
+        return DWC_OK;
+    }
     if (plan.reference) return run_reference(plan, args, error);
     Execution e{&plan, &args, error, {}, DWC_OK};
     const auto count = static_cast<int64_t>(plan.runner->tasks().size());
@@ -213,13 +302,6 @@ static dwc_status guarded(dwc_error* error, Body body) {
 }
 
 extern "C" {
-
-void dwc_options_init(dwc_options* options) {
-    if (!options) return;
-    *options = {};
-    options->struct_size = sizeof *options;
-    options->threads = 1;
-}
 
 void dwc_args_init(dwc_args* args) {
     if (!args) return;
@@ -273,25 +355,31 @@ size_t dwc_plan_workspace_size(const dwc_plan* plan) {
 dwc_status dwc_plan_execute(const dwc_plan* plan, const dwc_args* args, dwc_error* error) {
     if (!plan) return fail(error, DWC_ERROR_NULL_POINTER, "plan=NULL: must point to a plan");
     if (!args) return fail(error, DWC_ERROR_NULL_POINTER, "args=NULL: must point to the arguments");
-    return guarded(error, [&] { return dwc::execute(*plan, *args, error); });
+    constexpr size_t first = offsetof(dwc_args, state_in);
+    if (const dwc_status status = dwc::check_size("args", *args, first, error)) return status;
+    const bool older = args->struct_size != sizeof *args;
+    const dwc_args full = older ? dwc::widened(*args, dwc_args{}, first) : dwc_args{};
+    return guarded(error, [&] { return dwc::execute(*plan, older ? full : *args, error); });
 }
 
 dwc_status dwc_plan_describe(const dwc_plan* plan, dwc_plan_info* info, dwc_error* error) {
     if (!plan) return fail(error, DWC_ERROR_NULL_POINTER, "plan=NULL: must point to a plan");
     if (!info) return fail(error, DWC_ERROR_NULL_POINTER, "info=NULL: must point to the result");
-    if (info->struct_size != sizeof *info)
-        return fail(error, DWC_ERROR_STRUCT_SIZE, "info.struct_size=%zu: must be %zu; call dwc_plan_info_init",
-                    info->struct_size, sizeof *info);
-    *info = {sizeof *info,
-             plan->key.c_str(),
-             plan->kernel_name.c_str(),
-             plan->target_name.c_str(),
-             plan->reason.c_str(),
-             plan->weights_key.c_str(),
-             plan->problem.out_length,
-             plan->problem.flops,
-             plan->problem.bytes,
-             plan->threads};
+    constexpr size_t first = offsetof(dwc_plan_info, state_elements);
+    if (const dwc_status status = dwc::check_size("info", *info, first, error)) return status;
+    const dwc_plan_info full = {
+        sizeof *info,
+        plan->key.c_str(),
+        plan->kernel_name.c_str(),
+        plan->target_name.c_str(),
+        plan->reason.c_str(),
+        plan->weights_key.c_str(),
+        plan->problem.out_length,
+        plan->problem.flops,
+        plan->problem.bytes,
+        plan->threads,
+        plan->problem.given.stateful ? dwc::state_steps(plan->problem) * plan->problem.given.channels : 0};
+    dwc::narrow(full, first, info);
     return DWC_OK;
 }
 

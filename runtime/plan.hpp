@@ -10,6 +10,7 @@
 #include "halide_glue.hpp"
 #include "problem.hpp"
 #include "registry.hpp"
+#include "state.hpp"
 
 namespace dwc {
 
@@ -60,6 +61,7 @@ struct Job {
     const char* weights;
     const char* bias;
     char* scratch;  // Runner::scratch_bytes, or the stack tile
+    Context context;  // before the rows of the task's only sequence, where the problem is stateful
     KernelError* error;
 };
 
@@ -72,11 +74,14 @@ class Runner {
 
     PackedLayout packed() const;
     int64_t scratch_bytes() const { return scratch_bytes_; }
+    // Whether y is written around the caches, as far as its memory allows.
+    bool streams() const { return stream_; }
+    void stream(bool on) { stream_ = on && kernel_.stream && !epilogue_; }  // an elementwise kernel reads y again
     const std::vector<Task>& tasks() const { return tasks_; }
 
    protected:
-    // Cuts the work into at most `threads` tasks: by batch, else by blocks of channels, else by stretches (which the
-    // runner has cut beforehand where stretches_for says so).
+    // Cuts the work into at most `threads` tasks: by batch, else by blocks of channels, else by stretches; a stateful
+    // problem never by stretches, whose last one replaces the state that the first one reads.
     void cut(int threads, int64_t channel_block);
     // Cuts long straight stretches into `parts`, none shorter than `least`, where batch and channels are too few.
     void cut_stretches(int threads, int64_t channel_block, int64_t least);
@@ -90,6 +95,7 @@ class Runner {
     ActivationKernel activation_;
     int64_t element_;  // bytes
     int64_t period_ = 0;
+    bool stream_ = false;
     int64_t scratch_bytes_ = 0;
     std::vector<Stretch> stretches_;
     std::vector<Task> tasks_;
@@ -99,6 +105,9 @@ std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel&
                                              int threads);
 std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_flat_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
+
+// Bytes of the last cache that this CPU sees, shared or not.
+int64_t last_level_bytes();
 
 // Number of CPUs that the affinity mask and the cgroup's quota leave this process, at least 1.
 int usable_cpus();

@@ -228,9 +228,13 @@ dwc_status resolve_totals(Problem* r, dwc_error* error) {
     const Wide x = static_cast<Wide>(p.batch) * p.length * p.channels * element_size(p.x_dtype);
     const Wide y = static_cast<Wide>(outputs) * element_size(p.y_dtype);
     const Wide bias = p.has_bias != 0 ? static_cast<Wide>(r->out_channels) * element_size(p.w_dtype) : 0;
-    const Wide bytes = x + y + weights + bias;
+    const Wide state = p.stateful != 0 ? 2 * static_cast<Wide>(r->effective_kernel - 1) * p.batch * p.channels *
+                                             element_size(p.x_dtype)
+                                       : 0;
+    const Wide bytes = x + y + weights + bias + state;
     if (bytes > kMax) {
-        return fail(error, DWC_ERROR_OVERFLOW, "bytes of x, y, weights and bias together: must be less than 2^63");
+        return fail(error, DWC_ERROR_OVERFLOW,
+                    "bytes of x, y, weights, bias and state together: must be less than 2^63");
     }
     r->bytes = static_cast<int64_t>(bytes);
     return DWC_OK;
@@ -248,12 +252,14 @@ dwc_status resolve(const dwc_problem* given, Problem* problem, dwc_error* error)
     dwc_problem& p = r.given;
     p.has_bias = p.has_bias != 0 ? 1 : 0;
     DWC_TRY(resolve_activation(p, error));
-    if (p.stateful != 0) {
-        return fail(error, DWC_ERROR_UNSUPPORTED,
-                    "stateful=%d: streaming with carried state is not available in this version; must be 0",
-                    static_cast<int>(p.stateful));
-    }
+    p.stateful = p.stateful != 0 ? 1 : 0;
     DWC_TRY(resolve_out_length(p, &r, error));
+    if (p.stateful != 0 && (p.pad_left != r.effective_kernel - 1 || p.pad_right != 0)) {
+        return fail(error, DWC_ERROR_STATE,
+                    "stateful=1 with pad_left=%lld and pad_right=%lld: must be (kernel_size-1)*dilation=%lld and 0",
+                    static_cast<long long>(p.pad_left), static_cast<long long>(p.pad_right),
+                    static_cast<long long>(r.effective_kernel - 1));
+    }
     DWC_TRY(product("output channels", {p.channels, p.depth_multiplier, 1, 1}, &r.out_channels, error));
     const Tensor x{
         "x_strides", "bytes of x", given->x_strides, {p.batch, p.length, p.channels}, element_size(p.x_dtype), true};

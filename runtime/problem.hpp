@@ -21,7 +21,7 @@ struct Problem {
     Strides x, y;              // resolved: dense strides are filled in
     int64_t x_span, y_span;    // elements from the first to one past the last, 0 where there is none
     int64_t flops;             // useful: 2 * batch * out_length * out_channels * kernel_size
-    int64_t bytes;             // useful: x + y + weights + bias, each once
+    int64_t bytes;             // useful: x + y + weights + bias, each once, and the state read and written
 
     bool empty_output() const { return given.batch == 0 || out_length == 0 || out_channels == 0; }
     std::string key() const;  // the canonical string

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstring>
 
-#define DWC_KERNEL(symbol, ...) extern "C" void symbol();
+#define DWC_KERNEL(symbol, ...) extern "C" void symbol(), symbol##_stream();
 #define DWC_ACTIVATION_KERNEL(symbol, ...) extern "C" void symbol();
 #include "kernels.inc"
 #undef DWC_KERNEL
@@ -27,8 +27,14 @@ constexpr std::array<Target, target_count> target_table = {{
 }};
 
 constexpr ConvKernel conv_table[] = {
-#define DWC_KERNEL(symbol, name, family, target, activation, dtype, k, stride, m, v, t, block) \
-    {symbol, name, Family::family, target, #activation, dtype, k, stride, m, v, t, block},
+#define DWC_KERNEL(symbol, stream, name, family, target, activation, dtype, k, stride, m, v, t, block, recorded) \
+    {symbol, stream ? symbol##_stream : nullptr,                                                                 \
+     name,   Family::family,                                                                                     \
+     target, #activation,                                                                                        \
+     dtype,  k,                                                                                                  \
+     stride, m,                                                                                                  \
+     v,      t,                                                                                                  \
+     block,  recorded != 0},
 #define DWC_ACTIVATION_KERNEL(...)
 #include "kernels.inc"
 #undef DWC_KERNEL

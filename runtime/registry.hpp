@@ -26,6 +26,7 @@ using KernelFunction = void (*)();  // called through halide_glue only, which kn
 
 struct ConvKernel {
     KernelFunction function;
+    KernelFunction stream;  // the same with non-temporal stores, or nullptr
     const char* name;
     Family family;
     int target;              // index into targets()
@@ -33,6 +34,7 @@ struct ConvKernel {
     dwc_dtype dtype;
     int k, stride, m;  // 0: at run time
     int v, t, block;   // the point
+    bool recorded = false;  // compiled for records only: the default order takes it where nothing else is eligible
 };
 
 struct ActivationRow {
@@ -43,7 +45,7 @@ struct ActivationRow {
 };
 
 std::span<const Target> targets();
-std::span<const ConvKernel> conv_kernels();
+std::span<const ConvKernel> conv_kernels();  // compiled; all_kernels (added_kernels.hpp) has the added ones, too
 std::span<const ActivationRow> activation_rows();
 
 int find_target(std::string_view name);  // index, or -1

@@ -93,7 +93,7 @@ class ChannelsRunner final : public Runner {
         call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, y_step_}, {b.phases, p_.y.t}}};
         call.step = static_cast<int32_t>(g.stride);
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, *job.error)) return code;
+        if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
         if (!epilogue_) return 0;
         for (int64_t phase = 0; phase < b.phases; ++phase) {
             float* row = reinterpret_cast<float*>(y) + phase * p_.y.t;
@@ -159,6 +159,8 @@ class ChannelsRunner final : public Runner {
                                       x_phase_};
                     const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;
                     stage(job.scratch, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
+                    stage_context(job.scratch, piece, job.context,
+                                  {origin + piece.first * g.dilation, g.dilation, g.stride, b.c, 0}, element_);
                     if (const int code = call(b, job.scratch, channels, read * channels, job)) return code;
                 }
         return 0;

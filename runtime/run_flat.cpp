@@ -85,7 +85,7 @@ class FlatRunner final : public Runner {
         call.max_tap = last;
         call.step = 1;
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, *job.error)) return code;
+        if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
         if (!epilogue_) return 0;
         return activate(reinterpret_cast<float*>(y), periods * P * M, 1, 0, job);
     }
@@ -122,6 +122,7 @@ class FlatRunner final : public Runner {
             const int64_t read = plane(g.stride > 1 ? block_ : length);
             const Piece piece{t * g.stride - g.pad_left, read, &phases_, g.length, C, C, 1, 0};
             stage(job.scratch, job.x + n * p_.x.n * element_, piece, element_);
+            stage_context(job.scratch, piece, job.context, {piece.first, g.stride, 0, 0, 0}, element_);
             char* y = job.y + (n * p_.y.n + t * Q) * element_;
             if (!short_row_) return call(job.scratch, y, length / steps_, job);
             char* tile = job.scratch + phases_.count() * read * C * element_;

@@ -89,7 +89,7 @@ class WidthRunner final : public Runner {
         call.max_tap = r.taps->empty() ? 0 : *std::max_element(r.taps->begin(), r.taps->end());
         call.step = static_cast<int32_t>(g.dilation);
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, *job.error)) return code;
+        if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
         if (!epilogue_) return 0;
         float* y = reinterpret_cast<float*>(r.y);
         for (int64_t m = 0; m < M; ++m)
@@ -151,6 +151,7 @@ class WidthRunner final : public Runner {
                 const int64_t t = short_rows ? s.begin : std::min(i, s.end - outputs);
                 const Piece piece{t * g.stride - g.pad_left, steps, &phases_, g.length, 1, 1, block, p_.x.c};
                 stage(job.scratch, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, element_);
+                stage_context(job.scratch, piece, job.context, {piece.first, g.stride, 0, c, 1}, element_);
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
                 Rows rows{view, &staged_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
                 if (short_rows)

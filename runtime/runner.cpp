@@ -47,7 +47,7 @@ PackedLayout Runner::packed() const {
 }
 
 void Runner::cut_stretches(int threads, int64_t channel_block, int64_t least) {
-    if (threads <= p_.given.batch || threads <= p_.given.channels / channel_block) return;
+    if (p_.given.stateful || threads <= p_.given.batch || threads <= p_.given.channels / channel_block) return;
     std::vector<Stretch> cut;
     for (const Stretch& s : stretches_) {
         const int64_t parts = std::clamp<int64_t>((s.end - s.begin) / std::max<int64_t>(least, 1), 1, threads);
@@ -62,6 +62,7 @@ void Runner::cut_stretches(int threads, int64_t channel_block, int64_t least) {
 void Runner::cut(int threads, int64_t channel_block) {
     const int64_t N = p_.given.batch, C = p_.given.channels, S = static_cast<int64_t>(stretches_.size());
     const int64_t blocks = C / channel_block;  // the last block takes the rest
+    if (p_.given.stateful) threads = static_cast<int>(std::clamp<int64_t>(std::max(N, blocks), 1, threads));
     for (int64_t i = 0; i < threads; ++i) {
         Task t{0, N, 0, C, 0, S};
         if (threads <= N) {

@@ -4,8 +4,11 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "added_kernels.hpp"
 #include "cost.hpp"
+#include "cpu_name.hpp"
 #include "error.hpp"
+#include "plan.hpp"
 
 namespace dwc {
 namespace {
@@ -28,12 +31,13 @@ bool ancestor_or_self(int target, int of) {
     return of == target;
 }
 
-dwc_status forced_target(const Wish& wish, int* target, dwc_error* error) {
+dwc_status forced_target(const Wish& wish, bool this_machine, int* target, dwc_error* error) {
     *target = find_target(wish.target);
     if (*target < 0)
         return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: no such target, see `dwconv list`",
                     wish.target.c_str());
     const Target& t = targets()[*target];
+    if (!this_machine) return DWC_OK;
     if (!t.built) return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: not built in this library", t.name);
     if (!t.supported())
         return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: this CPU does not support it", t.name);
@@ -65,22 +69,41 @@ dwc_status choose_forced(const Problem& problem, const Wish& wish, Selection* s,
                 wish.kernel.c_str());
 }
 
-}  // namespace
-
-Wish wish_of(const dwc_options& options) {
-    return {from(options.force_kernel, "DWC_FORCE_KERNEL"), from(options.force_target, "DWC_FORCE_TARGET")};
+// The eligible kernel of `target` with the least predicted work.
+const Candidate* least_work(const std::vector<Candidate>& candidates, int target, bool recorded) {
+    const Candidate* first = nullptr;
+    for (const Candidate& c : candidates)
+        if (c.eligible && c.kernel->target == target && c.kernel->recorded == recorded &&
+            (!first || c.cost < first->cost))
+            first = &c;
+    return first;
 }
 
-dwc_status select(const Problem& problem, const Wish& wish, Selection* selection, dwc_error* error) {
-    Selection s;
-    const int best = best_target();
-    int limit = best;
-    if (!wish.target.empty())
-        if (const dwc_status status = forced_target(wish, &limit, error)) return status;
+constexpr const char* default_order = "default order: least predicted work of the eligible kernels";
 
-    for (const ConvKernel& kernel : conv_kernels()) {
+Answer answer(const Problem& problem, const Wish& wish, const Knowledge& knowledge, int limit,
+              const std::vector<Candidate>& candidates, bool* tuned_here) {
+    if (knowledge.tuned)
+        if (Answer a = tuned_answer(problem, wish.threads, *knowledge.tuned, candidates); a.candidate)
+            return *tuned_here = true, a;
+    for (int t = limit; t >= 0; t = find_target(targets()[t].parent)) {
+        const Candidate* first = least_work(candidates, t, false);
+        if (Answer a = record_answer(problem, wish.threads, t, knowledge.records, knowledge.cpu, candidates, first);
+            a.candidate)
+            return a;
+        if (first) return {first, default_order};
+    }
+    for (int t = limit; t >= 0; t = find_target(targets()[t].parent))
+        if (const Candidate* first = least_work(candidates, t, true)) return {first, default_order};
+    return {nullptr, "no compiled kernel computes this problem"};
+}
+
+std::vector<Candidate> candidates_of(const Problem& problem, const Wish& wish, const Knowledge& knowledge, int limit) {
+    std::vector<Candidate> candidates;
+    for (const ConvKernel* row : knowledge.kernels) {
+        const ConvKernel& kernel = *row;
         Candidate c{&kernel, false, 0, {}};
-        if (!targets()[kernel.target].supported())
+        if (knowledge.this_machine && !targets()[kernel.target].supported())
             c.reason = "this CPU does not support its target";
         else if (!wish.target.empty() && kernel.target != limit)
             c.reason = "target " + wish.target + " is forced";
@@ -92,39 +115,61 @@ dwc_status select(const Problem& problem, const Wish& wish, Selection* selection
             c.eligible = true;
             c.cost = predicted_cost(problem, kernel);
         }
-        s.candidates.push_back(std::move(c));
+        candidates.push_back(std::move(c));
     }
+    return candidates;
+}
 
+// Why each of the others lost.
+void explain_losers(const Problem& problem, Selection* s) {
+    const double least = std::max(predicted_cost(problem, *s->chosen), 1e-9);
+    for (Candidate& c : s->candidates) {
+        if (!c.eligible) continue;
+        if (c.kernel == s->chosen)
+            c.reason = s->reason;
+        else if (c.kernel->target != s->chosen->target)
+            c.reason = "target below the one chosen";
+        else
+            c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least) +
+                       (c.kernel->recorded ? "; compiled for records of other problems" : "");
+    }
+}
+
+}  // namespace
+
+Wish wish_of(const dwc_options& options) {
+    return {from(options.force_kernel, "DWC_FORCE_KERNEL"), from(options.force_target, "DWC_FORCE_TARGET"),
+            options.threads > 0 ? options.threads : usable_cpus()};
+}
+
+Knowledge own_knowledge() {
+    tuned_load_from_environment();
+    return {all_kernels(), tuned_table(), compiled_evidence(), cpu_name(), true};
+}
+
+dwc_status select(const Problem& problem, const Wish& wish, const Knowledge& knowledge, Selection* selection,
+                  dwc_error* error) {
+    Selection s;
+    const int best = best_target();
+    int limit = best;
+    if (!wish.target.empty())
+        if (const dwc_status status = forced_target(wish, knowledge.this_machine, &limit, error)) return status;
+
+    s.candidates = candidates_of(problem, wish, knowledge, limit);
     if (!wish.kernel.empty()) {
         if (const dwc_status status = choose_forced(problem, wish, &s, error)) return status;
     } else {
-        const Candidate* first = nullptr;
-        for (int t = limit; t >= 0 && !first; t = find_target(targets()[t].parent)) {
-            for (const Candidate& c : s.candidates)
-                if (c.eligible && c.kernel->target == t && (!first || c.cost < first->cost)) first = &c;
-        }
-        if (first) {
-            s.chosen = first->kernel;
-            s.reason = "default order: least predicted work of the eligible kernels";
+        const Answer a = answer(problem, wish, knowledge, limit, s.candidates, &s.tuned_here);
+        s.reason = a.reason;
+        if (a.candidate) {
+            s.chosen = a.candidate->kernel;
             if (s.chosen->target != limit) s.reason += ", on a parent of target " + std::string(targets()[limit].name);
-            if (wish.target.empty() && s.chosen->target != best) s.slower_target = targets()[best].name;
+            if (wish.target.empty() && s.chosen->target != best && !s.tuned_here)
+                s.slower_target = targets()[best].name;
             if (!wish.target.empty()) s.reason += ", target forced";
-        } else {
-            s.reason = "no compiled kernel computes this problem";
         }
     }
-    if (s.chosen) {
-        const double least = std::max(predicted_cost(problem, *s.chosen), 1e-9);
-        for (Candidate& c : s.candidates) {
-            if (!c.eligible) continue;
-            if (c.kernel == s.chosen)
-                c.reason = s.reason;
-            else if (c.kernel->target != s.chosen->target)
-                c.reason = "target below the one chosen";
-            else
-                c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least);
-        }
-    }
+    if (s.chosen) explain_losers(problem, &s);
     *selection = std::move(s);
     return DWC_OK;
 }

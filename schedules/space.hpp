@@ -3,7 +3,11 @@
 #ifndef DWCONV_SCHEDULES_SPACE_HPP
 #define DWCONV_SCHEDULES_SPACE_HPP
 
+#include <array>
+#include <charconv>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace dwc {
 
@@ -48,6 +52,141 @@ inline std::string broken_rule(const Point &p, int lanes, int registers) {
     // One register for the input, one for the weights and two for the compiler to move through.
     if (accumulators(p, lanes) > registers - 4) return "the accumulators must leave four vector registers free";
     return {};
+}
+
+// Vector registers that the accumulators share: 16 on x86 below AVX-512, else 32.
+inline int vector_registers(bool x86, int lanes) { return x86 && lanes < 16 ? 16 : 32; }
+
+// ------------------------------------------------------------------------------------------------- names of variants
+
+// "channels_f32_k4_m1_s1_linear_v16_t8", "..._kany_..." where a number is known at run time only, "..._b2" at the end
+// where block is not 4. A kernel's name is this, '@' and its target. cmake/kernels.cmake follows the same rule.
+inline std::string variant_name(const Point &p, std::string_view dtype) {
+    const auto number = [](char key, int value) {
+        return std::string("_") + key + (value == 0 ? "any" : std::to_string(value));
+    };
+    std::string name = p.family + "_" + std::string(dtype) + number('k', p.k) + number('m', p.m);
+    name += number('s', p.stride) + "_" + p.activation;
+    name += "_v" + std::to_string(p.v) + "_t" + std::to_string(p.t);
+    if (p.block != 4) name += "_b" + std::to_string(p.block);
+    return name;
+}
+
+// The point and dtype of a name without "@target"; false where it is no such name, to the letter.
+inline bool parse_variant_name(std::string_view name, Point *point, std::string *dtype) {
+    std::vector<std::string_view> words;
+    for (std::string_view rest = name;;) {
+        const size_t end = rest.find('_');
+        words.push_back(rest.substr(0, end));
+        if (end == std::string_view::npos) break;
+        rest.remove_prefix(end + 1);
+    }
+    if (words.size() != 8 && words.size() != 9) return false;
+    const auto number = [](std::string_view word, char key, int *value) {
+        if (word.size() < 2 || word[0] != key) return false;
+        word.remove_prefix(1);
+        if (word == "any") return *value = 0, true;
+        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), *value);
+        return error == std::errc() && end == word.data() + word.size();
+    };
+    Point p;
+    p.family = words[0];
+    p.activation = words[5];
+    if (!number(words[2], 'k', &p.k) || !number(words[3], 'm', &p.m) || !number(words[4], 's', &p.stride) ||
+        !number(words[6], 'v', &p.v) || !number(words[7], 't', &p.t))
+        return false;
+    if (words.size() == 9 && !number(words[8], 'b', &p.block)) return false;
+    // Whatever has two spellings ("k04", "b4") is no name.
+    if (variant_name(p, words[1]) != name) return false;
+    *point = p;
+    *dtype = words[1];
+    return true;
+}
+
+// ------------------------------------------------------------------------------------- what the tuner may choose from
+
+// A parameter of a family and the values that the tuner tries; broken_rule says which combinations are legal. Fixed
+// numbers of the problem (k, stride, m, activation) are tried as themselves and, where 0 stands here, at run time.
+struct Parameter {
+    const char *name;
+    std::vector<int> values;
+};
+
+struct FamilySpace {
+    const char *family;
+    bool run_time_k, run_time_stride, run_time_m;  // besides the number itself, where it is legal
+    bool fixed_m;
+    Parameter v, t, block;
+};
+
+inline const std::array<FamilySpace, 3> &spaces() {
+    static const std::array<FamilySpace, 3> all = {{
+        {"channels",
+         true,
+         true,
+         true,
+         true,
+         {"v", {1, 2, 4, 8, 16, 32, 64}},
+         {"t", {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28}},
+         {"block", {1, 2, 4, 8}}},
+        {"width",
+         true,
+         false,
+         true,
+         false,
+         {"v", {4, 8, 16, 32}},
+         {"t", {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28}},
+         {"block", {1, 2, 4, 8}}},
+        {"flat",
+         true,
+         false,
+         false,
+         true,
+         {"v", {4, 8, 16, 32}},
+         {"t", {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28}},
+         {"block", {1, 2, 4, 8}}},
+    }};
+    return all;
+}
+
+// What a problem fixes of a point. Which activations can be fused is the runtime's to say.
+struct Fixed {
+    int k, stride, m;
+};
+inline constexpr std::array<const char *, 3> fused_activations = {"linear", "clamp", "silu"};
+
+// Why a legal point is not worth compiling; empty if it is.
+inline std::string pointless(const Point &p, int lanes) {
+    if (p.k > 0 && p.block != 4) return "block has no meaning where k is fixed";
+    if (p.m == 0 && p.family == "channels" && p.t > 1)
+        return "one output at a time has nothing to share";
+    if (p.v * 4 < lanes && p.m != 0) return "less than a quarter of a vector register is used";
+    if (p.family == "flat" && p.v * 2 < lanes) return "a line fills its vectors";
+    return {};
+}
+
+// Every legal and meaningful point of `family` for what the problem fixes, in a fixed order.
+inline std::vector<Point> points_of(const FamilySpace &space, const Fixed &fixed, int lanes, int registers) {
+    const bool channels = std::string_view(space.family) == "channels";
+    std::vector<int> ks, strides, ms;
+    if (fixed.k <= 16) ks.push_back(fixed.k);
+    if (space.run_time_k) ks.push_back(0);
+    strides = channels ? std::vector<int>{fixed.stride, 0} : std::vector<int>{1};
+    if (space.fixed_m) ms.push_back(fixed.m);
+    if (space.run_time_m) ms.push_back(0);
+    std::vector<Point> points;
+    for (const int k : ks)
+        for (const int stride : strides)
+            for (const int m : ms)
+                for (const char *activation : fused_activations)
+                    for (const int v : space.v.values)
+                        for (const int t : space.t.values)
+                            for (const int block : space.block.values) {
+                                const Point p{space.family, activation, k, stride, m, v, t, block};
+                                const bool legal = broken_rule(p, lanes, registers).empty();
+                                if (legal && pointless(p, lanes).empty()) points.push_back(p);
+                            }
+    return points;
 }
 
 }  // namespace dwc

@@ -84,7 +84,8 @@ TEST(HppProblem, ThrowsValueErrors) {
               Thrown(DWC_ERROR_NULL_POINTER, false));
     dwconv::problem streaming;
     streaming.fields().stateful = 1;
-    EXPECT_EQ(thrown([&] { streaming.validate(); }), Thrown(DWC_ERROR_UNSUPPORTED, false));
+    streaming.fields().pad_left = 1;
+    EXPECT_EQ(thrown([&] { streaming.validate(); }), Thrown(DWC_ERROR_STATE, true));
 }
 
 TEST(HppProblem, ActivationTakesItsDefaultsAnew) {
@@ -161,6 +162,12 @@ TEST(HppPlan, ThrowsByCause) {
     options = {};
     options.force_target = "no such target";
     EXPECT_EQ(thrown([&] { dwconv::plan(p, options); }), Thrown(DWC_ERROR_FORCED_TARGET, false));
+    options = {};
+    options.plan_level = DWC_PLAN_MEASURE;
+    options.measure_ms = 0;
+    EXPECT_EQ(thrown([&] { dwconv::plan(p, options); }), Thrown(DWC_ERROR_PLAN_LEVEL, true));
+    options.measure_ms = 5;
+    EXPECT_NE(dwconv::plan(p, options).describe().reason.find("measured for this plan"), std::string::npos);
     const dwconv::plan plan(p);
     const std::vector<float> w = ramp(4 * 15, 7);
     EXPECT_EQ(thrown([&] { plan.pack(w.data()); }), Thrown(DWC_ERROR_BIAS, true));

@@ -120,21 +120,22 @@ TEST(KerasCalls, PlansAreBounded) {
     const auto capacity = static_cast<int64_t>(detail::PlanCache::kCapacity);
     for (int64_t length = 1; length <= 3 * capacity; ++length) {
         cache.insert(prepared(length, "a"));
-        EXPECT_NE(cache.find({1, 1, 1}, {}), nullptr) << "used all the time, so it stays";
+        EXPECT_NE(cache.find({1, 1, 1}, false, {}), nullptr) << "used all the time, so it stays";
         EXPECT_LE(cache.size(), detail::PlanCache::kCapacity);
     }
     EXPECT_EQ(cache.size(), detail::PlanCache::kCapacity);
-    EXPECT_NE(cache.find({1, 3 * capacity, 1}, {}), nullptr);
-    EXPECT_EQ(cache.find({1, 2, 1}, {}), nullptr) << "dropped";
+    EXPECT_NE(cache.find({1, 3 * capacity, 1}, false, {}), nullptr);
+    EXPECT_EQ(cache.find({1, 2, 1}, false, {}), nullptr) << "dropped";
     dwconv::options other;
     other.threads = 2;
-    EXPECT_EQ(cache.find({1, 1, 1}, other), nullptr);
+    EXPECT_EQ(cache.find({1, 1, 1}, false, other), nullptr);
+    EXPECT_EQ(cache.find({1, 1, 1}, true, {}), nullptr) << "a chunk is another call";
     EXPECT_NE(cache.find_weights("a"), nullptr);
     EXPECT_EQ(cache.find_weights("b"), nullptr);
     cache.insert(prepared(1, "b"));
     EXPECT_EQ(cache.size(), detail::PlanCache::kCapacity) << "in the place of the one before";
     cache.forget_weights();
-    EXPECT_EQ(cache.find({1, 1, 1}, {})->weights, nullptr);
+    EXPECT_EQ(cache.find({1, 1, 1}, false, {})->weights, nullptr);
     EXPECT_EQ(cache.find_weights("a"), nullptr);
     EXPECT_EQ(cache.size(), detail::PlanCache::kCapacity) << "plans stay";
 }

@@ -191,4 +191,63 @@ TEST(KerasLayer, NanSpreadsAsFarAsItsTapsOnly) {
     for (size_t i = 0; i < 9; ++i) EXPECT_EQ(std::isnan(y.data[i]), i >= 3 && i <= 5) << i;
 }
 
+// Chunks with their carried state give the bits of the whole sequence with zeros before it.
+TEST(KerasLayer, StreamedInChunks) {
+    for (const char* format : {"channels_last", "channels_first"})
+        for (const int stride : {1, 2}) {
+            const bool first = std::string(format) == "channels_first";
+            keras::DepthwiseConv1D layer({.kernel_size = 4,
+                                          .strides = stride,
+                                          .depth_multiplier = 2,
+                                          .data_format = format,
+                                          .dilation_rate = stride == 1 ? 3 : 1,
+                                          .activation = "silu"});
+            const int64_t past = stride == 1 ? 9 : 3, C = 5, B = 2;
+            // x as (batch, time, channel), and any part of it, with zeros for negative times, in the layer's format.
+            const auto part = [&](int64_t begin, int64_t end) {
+                keras::Tensor x{first ? keras::Shape{B, C, end - begin} : keras::Shape{B, end - begin, C}, {}};
+                for (int64_t n = 0; n < B; ++n)
+                    for (int64_t i = 0; i < (end - begin) * C; ++i) {
+                        const int64_t t = begin + (first ? i % (end - begin) : i / C);
+                        const int64_t c = first ? i / (end - begin) : i % C;
+                        x.data.push_back(t < 0 ? 0.0f : std::sin(static_cast<float>((n * 40 + t) * C + c)));
+                    }
+                return x;
+            };
+            keras::Tensor state, y, whole = layer(part(-past, 40));
+            for (int round = 0; round < 2; ++round) {
+                state = {};
+                int64_t begin = 0;
+                for (const int64_t length : {2, 8, 2, 28}) {
+                    layer.stream(part(begin, begin + length), &state, &y);
+                    EXPECT_EQ(state.shape, (keras::Shape{B, past, C}));
+                    const int64_t rows = length / stride, all = 40 / stride, Q = 2 * C;
+                    ASSERT_EQ(y.shape, first ? (keras::Shape{B, Q, rows}) : (keras::Shape{B, rows, Q}));
+                    for (int64_t n = 0; n < B; ++n)
+                        for (int64_t t = 0; t < rows; ++t)
+                            for (int64_t q = 0; q < Q; ++q) {
+                                const int64_t T = begin / stride + t;
+                                const auto got = first ? (n * Q + q) * rows + t : (n * rows + t) * Q + q;
+                                const auto want = first ? (n * Q + q) * all + T : (n * all + T) * Q + q;
+                                ASSERT_EQ(y.data[static_cast<size_t>(got)], whole.data[static_cast<size_t>(want)]);
+                            }
+                    begin += length;
+                }
+            }
+            EXPECT_NE(refusal([&] {
+                          state.shape = {B, past + 1, C};
+                          layer.stream(part(0, 2), &state, &y);
+                      }).find("state has shape"),
+                      std::string::npos);
+        }
+    keras::DepthwiseConv1D same({.kernel_size = 3, .padding = "same"});
+    keras::Tensor state, y;
+    EXPECT_NE(refusal([&] {
+                  same.stream({{1, 4, 2}, std::vector<float>(8)}, &state, &y);
+              }).find("\"valid\""),
+              std::string::npos);
+    keras::DepthwiseConv1D valid({.kernel_size = 3});
+    EXPECT_NE(refusal([&] { valid.stream({{1, 0, 2}, {}}, &state, &y); }), "");
+}
+
 }  // namespace

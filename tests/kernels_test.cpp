@@ -98,6 +98,28 @@ TEST_P(Kernel, SizesAroundVectorAndTile) {
     EXPECT_GT(tried_, 20);
 }
 
+// The form that stores around the caches, where y allows it (whole vectors of channels, rows on cache lines), and
+// where it does not and stores through them: the same bits.
+TEST_P(Kernel, StreamedStores) {
+    if (!GetParam().streams) return;
+    options_.stores = DWC_STORES_STREAMED;
+    const int64_t v = GetParam().vector_width, t = GetParam().time_tile;
+    for (const int64_t channels : {2 * v, 3 * v, 2 * v + 1, 3 * v - 4})
+        for (const int64_t length : {t, 4 * t + 3, 61 * t})
+            for (const int64_t dilation : {1, 3})
+                for (const Guarded::Side side : {Guarded::start, Guarded::end}) {
+                    dwc_problem p = problem();
+                    p.channels = channels;
+                    p.length = length * dilation;
+                    p.dilation = dilation;
+                    p.batch = 2;
+                    p.pad_left = (p.kernel_size - 1) * dilation;
+                    check(p, side);
+                    if (HasFatalFailure()) return;
+                }
+    EXPECT_GE(tried_, 40);
+}
+
 TEST_P(Kernel, KernelSizesPadsAndBias) {
     const int64_t v = GetParam().vector_width, t = GetParam().time_tile;
     for (const int64_t k : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 31, 87}) {

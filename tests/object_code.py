@@ -88,9 +88,8 @@ def basic_blocks(body):
     return blocks, successors
 
 
-def innermost_loops(body):
-    """The innermost natural loops, each a list of blocks (first, end)."""
-    blocks, successors = basic_blocks(body)
+def natural_loops(blocks, successors):
+    """{header: the blocks of its natural loop}, blocks by number."""
     predecessors = [[] for _ in blocks]
     for b, to in enumerate(successors):
         for t in to:
@@ -127,6 +126,13 @@ def innermost_loops(body):
                 if block not in inside:
                     inside.add(block)
                     todo += [p for p in predecessors[block] if p in seen]
+    return loops
+
+
+def innermost_loops(body):
+    """The innermost natural loops, each a list of blocks (first, end)."""
+    blocks, successors = basic_blocks(body)
+    loops = natural_loops(blocks, successors)
     return [[blocks[b] for b in sorted(inside)] for header, inside in loops.items()
             if not any(other != header and other in inside for other in loops)]
 

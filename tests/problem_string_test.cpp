@@ -120,7 +120,7 @@ TEST(String, RefusesEverySecondSpelling) {
         {head + "linear_xs30.03.1", DWC_ERROR_PARSE, "token 'xs30.03.1'"},
         {head + "linear_xs30.3.2", DWC_ERROR_STRIDES, "x_strides[2]=2"},
         {head + "linear_ys99.3.1_xs99.3.1", DWC_ERROR_PARSE, "token 'xs99.3.1'"},
-        {head + "linear_state", DWC_ERROR_UNSUPPORTED, "stateful=1"},
+        {head + "linear_state", DWC_ERROR_STATE, "stateful=1"},
         {head + "linear_state_state", DWC_ERROR_PARSE, "token 'state'"},
         {"f32_nlc_n1_l1_c1_k0_m1_s1_d1_pl0_pr0_bias_silu", DWC_ERROR_KERNEL_SIZE, "kernel_size=0"},
         {"f32_nlc_n1_l1_c1_k2_m1_s1_d1_pl0_pr0_bias_silu", DWC_ERROR_OUT_LENGTH, "length=1"},

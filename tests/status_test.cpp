@@ -112,6 +112,8 @@ const std::vector<Case>& cases() {
         {DWC_ERROR_OVERFLOW, "", field([](dwc_problem& p) { p.batch = p.length = p.channels = int64_t{1} << 40; })},
         {DWC_ERROR_THREADS, "threads=-1", option([](dwc_options& o) { o.threads = -1; })},
         {DWC_ERROR_THREADS, "threads=1000000", option([](dwc_options& o) { o.threads = 1000000; })},
+        {DWC_ERROR_STATE, "pad_left", field([](dwc_problem& p) { p.stateful = 1, p.pad_left = 1; })},
+        {DWC_ERROR_STORES, "stores=3", option([](dwc_options& o) { o.stores = static_cast<dwc_stores>(3); })},
         {DWC_ERROR_UNSUPPORTED, "no compiled kernel", field([](dwc_problem& p) { p.y_dtype = DWC_BF16; })},
         {DWC_ERROR_FORCED_KERNEL, "banana", option([](dwc_options& o) { o.force_kernel = "banana"; })},
         {DWC_ERROR_FORCED_TARGET, "banana", option([](dwc_options& o) { o.force_target = "banana"; })},
@@ -127,6 +129,19 @@ const std::vector<Case>& cases() {
                                  error);
          }},
         {DWC_ERROR_ALIAS, "overlaps", argument(kProblem, [](dwc_args& a) { a.x = a.y; })},
+        {DWC_ERROR_KERNEL_ROW, "family=banana",
+         [](dwc_error* error) {
+             dwc_kernel_row row;
+             dwc_kernel_row_init(&row);
+             row.family = "banana";
+             return dwc_kernel_add(&row, error);
+         }},
+        {DWC_ERROR_PLAN_LEVEL, "plan_level=2", option([](dwc_options& o) { o.plan_level = 2; })},
+        {DWC_ERROR_TUNED, "kernel='nothing'",
+         [](dwc_error* error) {
+             const dwc_problem p = parse(kProblem);
+             return dwc_tuned_add(&p, 1, "nothing", 1, error);
+         }},
     };
     return all;
 }
@@ -156,7 +171,7 @@ TEST(Status, TheListIsComplete) {
         EXPECT_TRUE(seen.count(static_cast<dwc_status>(i))) << dwc_status_string(static_cast<dwc_status>(i));
         ++named;
     }
-    EXPECT_EQ(named, DWC_ERROR_INTERNAL + 1);
+    EXPECT_EQ(named, DWC_ERROR_STATE + 1);
 }
 
 }  // namespace

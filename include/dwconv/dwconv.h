@@ -66,7 +66,12 @@ typedef enum dwc_status {
     DWC_ERROR_ALIAS = 26,            /* y overlaps x */
     DWC_ERROR_OUT_OF_MEMORY = 27,
     DWC_ERROR_KERNEL = 28, /* a compiled kernel refused its buffers; a bug, please report */
-    DWC_ERROR_INTERNAL = 29
+    DWC_ERROR_INTERNAL = 29,
+    DWC_ERROR_KERNEL_ROW = 30, /* dwc_kernel_row: a field is illegal, or a kernel has that name already */
+    DWC_ERROR_PLAN_LEVEL = 31, /* plan_level or measure_ms */
+    DWC_ERROR_TUNED = 32,      /* tuned kernels could not be taken or written */
+    DWC_ERROR_STORES = 33,     /* stores */
+    DWC_ERROR_STATE = 34       /* stateful, state_in, state_out, state_slots or sequence_index */
 } dwc_status;
 
 /* Name of a status constant ("DWC_ERROR_STRIDE"), or "DWC_ERROR_UNKNOWN". Never NULL. */
@@ -149,7 +154,10 @@ typedef struct dwc_problem {
     /* Distances in elements between neighbours in (batch, time, channel). All zero: dense in `layout`. Otherwise the
      * layout's innermost stride (channel for nlc, time for ncl) must be 1 and elements may not overlap in y. */
     int64_t x_strides[3], y_strides[3];
-    int32_t stateful; /* streaming with carried state; not available in this version */
+    /* Non-zero: a causal layer that is fed in chunks. pad_left must be (kernel_size-1)*dilation and pad_right 0; the
+     * inputs before x come from dwc_args.state_in instead of being zeros. Chunks give the bits of the whole where the
+     * stride is 1 or divides every chunk's length but the last one's. */
+    int32_t stateful;
 } dwc_problem;
 
 /* Fills `problem` with: f32, nlc, batch 1, length 0, channels 0, kernel_size 1, depth_multiplier 1, stride 1,
@@ -173,6 +181,13 @@ DWC_API dwc_status dwc_problem_parse(const char *string, dwc_problem *problem, d
 typedef int (*dwc_task)(void *body_arg, int64_t index);
 typedef int (*dwc_parallel_for)(void *user, int64_t count, dwc_task body, void *body_arg);
 
+/* Where y goes. STREAMED writes it around the caches (non-temporal stores): a cache line of y is then not read before
+ * it is written and x stays cached, but whoever reads y next finds it in memory. It is used as far as the kernel has
+ * such a form, y starts on a multiple of 64 bytes and its rows do; else, and for an activation that is not fused,
+ * stores go through the caches. AUTO streams where x and y together exceed half of the last cache. The bits are the
+ * same. */
+typedef enum dwc_stores { DWC_STORES_AUTO = 0, DWC_STORES_CACHED = 1, DWC_STORES_STREAMED = 2 } dwc_stores;
+
 typedef struct dwc_options {
     size_t struct_size;
     int32_t threads;               /* default 1; 0: as many as affinity mask and cgroup quota allow */
@@ -181,7 +196,16 @@ typedef struct dwc_options {
     const char *force_kernel; /* kernel name as listed; NULL: DWC_FORCE_KERNEL of the environment, if set */
     const char *force_target; /* target name; NULL: DWC_FORCE_TARGET of the environment, if set */
     int32_t allow_reference;  /* non-zero: where no kernel computes the problem, run the plain C++ loop and log it */
+    int32_t plan_level;       /* a dwc_plan_level */
+    int32_t measure_ms;       /* DWC_PLAN_MEASURE: time it may take, 1 to 60000; default 50 */
+    dwc_stores stores;        /* default DWC_STORES_AUTO */
 } dwc_options;
+
+/* How much a plan may do to find its kernel. MEASURE times the kernels that can compute the problem on scratch memory
+ * of the problem's own size, once for each class of problems and process: later plans of any level take the result
+ * from there, and dwc_tuned_save keeps it. Where the memory cannot be had the plan is made as with DEFAULT. */
+typedef enum dwc_plan_level { DWC_PLAN_DEFAULT = 0, DWC_PLAN_MEASURE = 1 } dwc_plan_level;
+
 DWC_API void dwc_options_init(dwc_options *options);
 
 typedef struct dwc_plan dwc_plan;
@@ -211,6 +235,15 @@ typedef struct dwc_args {
     const dwc_weights *weights;
     void *y;         /* must not overlap x */
     void *workspace; /* dwc_plan_workspace_size bytes, 64-byte aligned; NULL where that is 0 (usual) */
+    /* Stateful problems only. (state_slots, S, C) of the type of x with S = (kernel_size-1)*dilation, dense, oldest
+     * input first, the channels side by side in both layouts. state_in NULL: zeros. state_out receives the last S
+     * inputs of (state, x); it may be state_in, and must not overlap it, x or y otherwise; NULL: not kept. */
+    const void *state_in;
+    void *state_out;
+    int64_t state_slots; /* 0: batch */
+    /* (batch): the slot of each sequence in both, no slot twice; NULL: 0, 1, 2, ... Negative: zeros come before this
+     * sequence, and nothing is kept of it. */
+    const int32_t *sequence_index;
 } dwc_args;
 DWC_API void dwc_args_init(dwc_args *args);
 
@@ -228,9 +261,10 @@ typedef struct dwc_plan_info {
     const char *reason;         /* why this kernel: one sentence */
     const char *weights_layout; /* key that two plans share exactly when they can share packed weights */
     int64_t out_length;
-    int64_t flops;   /* useful: 2 * batch * out_length * channels * M * K */
-    int64_t bytes;   /* useful: x + y + weights + bias, each once */
-    int32_t threads; /* resolved */
+    int64_t flops; /* useful: 2 * batch * out_length * channels * M * K */
+    int64_t bytes; /* useful: x + y + weights + bias, each once; the state of every sequence read and written */
+    int32_t threads;        /* resolved */
+    int64_t state_elements; /* of one slot: (kernel_size-1)*dilation*channels where stateful, else 0 */
 } dwc_plan_info;
 DWC_API void dwc_plan_info_init(dwc_plan_info *info);
 /* Strings belong to the plan. */
@@ -245,7 +279,16 @@ DWC_API dwc_status dwc_reference(const dwc_problem *problem, const void *x, cons
 DWC_API dwc_status dwc_activation_apply(dwc_activation activation, const float *params, float *values, int64_t count,
                                         const char *target, dwc_error *error);
 
-/* ----------------------------------------------------------------------------------------------- what is compiled */
+/* ----------------------------------------------------------------------------------- the machine, what is compiled */
+
+typedef struct dwc_cache_level {
+    int32_t level;  /* 1, 2, 3 */
+    int32_t shared; /* non-zero where several cores share it */
+    int64_t bytes;
+} dwc_cache_level;
+/* The data caches that the first CPU sees, smallest first, at most `capacity` of them; returns how many there are. From
+ * sysfs, else from sysconf, else assumed (32 KiB, 512 KiB, 8 MiB). `levels` may be NULL where capacity is 0. */
+DWC_API int32_t dwc_cache_levels(dwc_cache_level *levels, int32_t capacity);
 
 typedef struct dwc_target_info {
     size_t struct_size;
@@ -272,10 +315,34 @@ typedef struct dwc_kernel_info {
     int64_t depth_multiplier;        /* 0: any, at run time */
     int32_t vector_width, time_tile; /* the point */
     int32_t supported;               /* this CPU runs its target */
+    int32_t streams;                 /* has a form for DWC_STORES_STREAMED */
 } dwc_kernel_info;
 DWC_API void dwc_kernel_info_init(dwc_kernel_info *info);
 DWC_API int32_t dwc_kernel_count(void);
 DWC_API dwc_status dwc_kernel_at(int32_t index, dwc_kernel_info *info, dwc_error *error);
+
+/* A kernel that was compiled outside this library by the generator program, with its own Halide runtime inside the same
+ * shared object or program (and every symbol of it private to that object). */
+typedef struct dwc_kernel_row {
+    size_t struct_size;
+    const char *name; /* unique, ends in "@" and the target; NULL: the point's own name, as compiled kernels have */
+    const char *family, *target, *activation; /* as in dwc_kernel_info */
+    dwc_dtype dtype;
+    int32_t k, stride, m; /* 0: any, at run time */
+    int32_t v, t, block;  /* the point, see schedules/space.hpp; block: taps unrolled where k is 0 */
+    void (*function)(void);
+} dwc_kernel_row;
+/* f32, everything NULL or 0 but block 4. */
+DWC_API void dwc_kernel_row_init(dwc_kernel_row *row);
+/* Makes the kernel a candidate for the rest of the process: listed after the compiled ones, explained, selected, forced
+ * by name. Strings are copied; any thread may call it at any time; there is no way back, and plans made before keep
+ * their kernel. DWC_ERROR_KERNEL_ROW where a field is illegal or the name exists. The caller answers for what
+ * `function` does: the library trusts a row as it trusts its own kernels. */
+DWC_API dwc_status dwc_kernel_add(const dwc_kernel_row *row, dwc_error *error);
+/* The predicted cost of computing `problem` with such a kernel, which need not exist (`function` may be NULL): only
+ * ratios mean something, smaller is better. DWC_ERROR_UNSUPPORTED, and why, where it could not compute the problem. */
+DWC_API dwc_status dwc_kernel_cost(const dwc_problem *problem, const dwc_kernel_row *row, double *cost,
+                                   dwc_error *error);
 
 /* One line of an explanation. chosen: non-zero on the one kernel the plan would run. reason: why, or why not. */
 typedef struct dwc_candidate {
@@ -284,9 +351,68 @@ typedef struct dwc_candidate {
     int32_t eligible; /* could compute the problem here, whether chosen or not */
 } dwc_candidate;
 typedef void (*dwc_explain_callback)(void *user, const dwc_candidate *candidate);
-/* Calls back once per compiled convolution kernel, the chosen one first. */
+/* Calls back once per convolution kernel, the chosen one first. */
 DWC_API dwc_status dwc_explain(const dwc_problem *problem, const dwc_options *options, dwc_explain_callback callback,
                                void *user, dwc_error *error);
+
+/* ---------------------------------------------------------------------------------------------- measured knowledge
+ *
+ * A kernel is chosen in this order, and `reason` says which step answered: what is forced; what was tuned on this
+ * machine (this process's measurements and files of dwc_tuned_load); the compiled records of the target for the
+ * problem's class, then for the nearest class; least predicted work of the default kernels; the same on the target's
+ * parents. */
+
+/* The class of problems that measurements of this one speak for, e.g. "f32_nlc_k4_m1_s1_d1_c7_l8_n1_t1_silu": channels
+ * and length as floor(log2), dilation, batch and threads as 1 or n, the activation as linear, clamp, silu or other. */
+DWC_API dwc_status dwc_problem_class(const dwc_problem *problem, int32_t threads, char *buffer, size_t size,
+                                     dwc_error *error);
+/* The CPU's name in records and tuned files: what cpuid calls it, or architecture and identification register. */
+DWC_API const char *dwc_cpu_name(void);
+
+/* What was tuned on this machine: for a problem (and, where it holds nothing nearer, for its class) with `threads`
+ * threads, the name of the kernel to run and its time. The latest word on a problem counts. A kernel that does not
+ * exist or cannot compute a problem when it is planned is passed over. Any thread may call these at any time; plans
+ * made before keep their kernel. DWC_ERROR_TUNED where the kernel's name or `us` cannot be right. */
+DWC_API dwc_status dwc_tuned_add(const dwc_problem *problem, int32_t threads, const char *kernel, double us,
+                                 dwc_error *error);
+DWC_API void dwc_tuned_clear(void);
+/* Writes all of it to a file, under a temporary name first. DWC_ERROR_TUNED where that fails. */
+DWC_API dwc_status dwc_tuned_save(const char *path, dwc_error *error);
+/* Reads such a file; the file that DWC_TUNED_FILE of the environment names is read when a plan is made. A file that is
+ * missing, damaged, truncated, of another version of the library or another CPU is no error: nothing is taken and the
+ * log callback hears why. `entries` (may be NULL): how many were taken. */
+DWC_API dwc_status dwc_tuned_load(const char *path, int32_t *entries, dwc_error *error);
+
+/* One measurement that the library was compiled with (schedules/db). */
+typedef struct dwc_record {
+    size_t struct_size;
+    const char *problem, *target;
+    const char *kernel;     /* best on this problem, "...@target"; not necessarily compiled into this library */
+    const char *incumbent;  /* what it was compared with; the same name: nothing was better */
+    const char *cpu, *date; /* where and when */
+    int32_t threads;
+    int32_t measured; /* 0: static cost, which waits for a measurement and decides nothing */
+    double us, ratio; /* its time, and as a share of the incumbent's */
+} dwc_record;
+DWC_API void dwc_record_init(dwc_record *record);
+DWC_API int32_t dwc_record_count(void);
+DWC_API dwc_status dwc_record_at(int32_t index, dwc_record *record, dwc_error *error);
+
+/* What the selection would choose from other kernels and records than the compiled ones, on a target that need not be
+ * built or run here: nothing is executed. */
+typedef struct dwc_catalog {
+    size_t struct_size;
+    const dwc_kernel_row *kernels; /* `function` may be NULL */
+    int32_t kernel_count;
+    int32_t default_count; /* so many kernels, the first ones, are default points; the others serve records only */
+    const dwc_record *records;
+    int32_t record_count;
+    const char *cpu; /* records of this CPU go first; may be NULL */
+} dwc_catalog;
+DWC_API void dwc_catalog_init(dwc_catalog *catalog);
+/* `kernel`: index of the kernel, -1 where none computes the problem. */
+DWC_API dwc_status dwc_catalog_select(const dwc_catalog *catalog, const dwc_problem *problem, const char *target,
+                                      int32_t threads, int32_t *kernel, dwc_error *error);
 
 #ifdef __cplusplus
 }

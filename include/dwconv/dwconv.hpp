@@ -45,7 +45,8 @@ namespace detail {
 // Every status whose cause is a value that the caller wrote down, as opposed to this machine or this build.
 inline bool is_value_status(dwc_status status) noexcept {
     return (status >= DWC_ERROR_DTYPE && status <= DWC_ERROR_OVERFLOW) || status == DWC_ERROR_THREADS ||
-           status == DWC_ERROR_PARSE;
+           status == DWC_ERROR_PARSE || status == DWC_ERROR_STORES || status == DWC_ERROR_STATE ||
+           status == DWC_ERROR_PLAN_LEVEL;
 }
 
 [[noreturn]] inline void raise(dwc_status status, const std::string &message) {
@@ -199,6 +200,9 @@ struct options {
     bool allow_reference = false;
     dwc_parallel_for parallel_for = nullptr;  // null: the library's own pool
     void *parallel_for_user = nullptr;
+    dwc_plan_level plan_level = DWC_PLAN_DEFAULT;
+    int measure_ms = 50;  // DWC_PLAN_MEASURE: time it may take
+    dwc_stores stores = DWC_STORES_AUTO;
 };
 
 namespace detail {
@@ -212,6 +216,9 @@ inline dwc_options to_c(const options &from) noexcept {
     to.force_kernel = from.force_kernel.empty() ? nullptr : from.force_kernel.c_str();
     to.force_target = from.force_target.empty() ? nullptr : from.force_target.c_str();
     to.allow_reference = from.allow_reference ? 1 : 0;
+    to.plan_level = from.plan_level;
+    to.stores = from.stores;
+    to.measure_ms = from.measure_ms;
     return to;
 }
 }  // namespace detail
@@ -237,9 +244,10 @@ struct plan_info {
     std::string reason;          // why this kernel
     std::string weights_layout;  // equal exactly where packed weights can be shared
     int64_t out_length = 0;
-    int64_t flops = 0;  // useful: 2 * batch * out_length * channels * M * K
-    int64_t bytes = 0;  // useful: x + y + weights + bias, each once
-    int threads = 1;    // resolved
+    int64_t flops = 0;           // useful: 2 * batch * out_length * channels * M * K
+    int64_t bytes = 0;           // useful: x + y + weights + bias, each once
+    int threads = 1;             // resolved
+    int64_t state_elements = 0;  // of one sequence; 0 unless stateful
 };
 
 // A problem bound to kernels; move-only and immutable: many threads may execute one plan at once.
@@ -282,6 +290,27 @@ class plan {
         detail::check([&](dwc_error *e) { return dwc_plan_execute(handle_.get(), &args, e); });
     }
 
+    // As the first one, for a stateful problem: state_in (batch, (kernel_size-1)*dilation, channels), oldest input
+    // first, nullptr for zeros; state_out, which may be state_in, receives the last inputs, nullptr where they are not
+    // kept. `sequence_index` and `slots`: see dwc_args.
+    void execute(const void *x, const weights &w, void *y, const void *state_in, void *state_out,
+                 const int32_t *sequence_index = nullptr, int64_t slots = 0) const {
+        const std::size_t bytes = workspace_size();
+        const std::unique_ptr<void, workspace_free> workspace(bytes ? ::operator new(bytes, kWorkspaceAlignment)
+                                                                    : nullptr);
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = x;
+        args.weights = w.get();
+        args.y = y;
+        args.workspace = workspace.get();
+        args.state_in = state_in;
+        args.state_out = state_out;
+        args.sequence_index = sequence_index;
+        args.state_slots = slots;
+        detail::check([&](dwc_error *e) { return dwc_plan_execute(handle_.get(), &args, e); });
+    }
+
     // Bytes of scratch memory that one execution needs; usually 0.
     std::size_t workspace_size() const noexcept { return dwc_plan_workspace_size(handle_.get()); }
 
@@ -297,7 +326,8 @@ class plan {
                 info.out_length,
                 info.flops,
                 info.bytes,
-                info.threads};
+                info.threads,
+                info.state_elements};
     }
     int64_t out_length() const { return describe().out_length; }
 

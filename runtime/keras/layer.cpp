@@ -108,16 +108,37 @@ std::shared_ptr<const dwconv::weights> DepthwiseConv1D::Impl::pack(const dwconv:
         plan.pack(rounded_kernel.data(), bias ? rounded_bias.data() : nullptr));
 }
 
-std::shared_ptr<const PreparedCall> DepthwiseConv1D::Impl::prepare(const Shape& input, const options& how,
+Shape DepthwiseConv1D::Impl::with_past(const Shape& chunk) const {
+    if (rule.same) fail_value("padding=\"same\": a layer that is fed in chunks sees the past only: must be \"valid\"");
+    Shape whole = chunk;
+    if (whole.size() == 3) whole[rule.steps_axis()] += (rule.kernel_size - 1) * rule.dilation_rate;
+    output_shape(whole);  // for its checks
+    return whole;
+}
+
+Shape DepthwiseConv1D::Impl::state_shape(const Shape& chunk) const {
+    return {chunk[0], (rule.kernel_size - 1) * rule.dilation_rate, chunk[rule.channels_axis()]};
+}
+
+std::shared_ptr<const PreparedCall> DepthwiseConv1D::Impl::prepare(const Shape& input, bool chunk, const options& how,
                                                                    std::shared_ptr<const PreparedCall> found) {
     auto call = found ? std::make_shared<PreparedCall>(*found) : std::make_shared<PreparedCall>();
     if (!found) {
         call->input = input;
         call->how = how;
-        call->output = output_shape(input);
+        const Shape whole = chunk ? with_past(input) : input;
+        dwconv::problem posed = problem(whole);
+        call->output = output_shape(whole);
+        if (chunk) {
+            call->state = state_shape(input);
+            dwc_problem& fields = posed.fields();
+            fields.length = input[rule.steps_axis()];
+            fields.pad_left = call->state[1];
+            fields.stateful = 1;
+        }
         call->x_count = static_cast<std::size_t>(element_count(input));
         call->y_count = static_cast<std::size_t>(element_count(call->output));
-        call->plan = std::make_shared<const dwconv::plan>(problem(input), how);
+        call->plan = std::make_shared<const dwconv::plan>(posed, how);
         call->weights_layout = call->plan->describe().weights_layout;
     }
     // Two threads may pack the same weights at once: each uses its own, the later one stays.
@@ -175,12 +196,12 @@ void DepthwiseConv1D::build(const Shape& input) {
 
 void DepthwiseConv1D::call(const Tensor& x, Tensor* y, const options& how) {
     if (y == &x) fail_value("y is x: the output needs a tensor of its own");
-    std::shared_ptr<const PreparedCall> call = impl_->calls.find(x.shape, how);
+    std::shared_ptr<const PreparedCall> call = impl_->calls.find(x.shape, false, how);
     if (!call || !call->weights) {
         impl_->output_shape(x.shape);  // says what is wrong with the shape before anything else
         check_size("x", x);
         build(x.shape);
-        call = impl_->prepare(x.shape, how, std::move(call));
+        call = impl_->prepare(x.shape, false, how, std::move(call));
     }
     if (x.data.size() != call->x_count) check_size("x", x);
     if (y->shape != call->output) y->shape = call->output;
@@ -194,6 +215,37 @@ void DepthwiseConv1D::call(const Tensor& x, Tensor* y, const options& how) {
             call->plan->execute(x.data.data(), *call->weights, y->data.data());
         }
     }
+    if (impl_->needs_finish) impl_->finish(y, call->output[0]);
+}
+
+void DepthwiseConv1D::stream(const Tensor& x, Tensor* state, Tensor* y, const options& how) {
+    if (y == &x || state == &x || state == y) fail_value("x, state and y: each needs a tensor of its own");
+    std::shared_ptr<const PreparedCall> call = impl_->calls.find(x.shape, true, how);
+    if (!call || !call->weights) {
+        const Shape whole = impl_->with_past(x.shape);
+        check_size("x", x);
+        build(whole);
+        call = impl_->prepare(x.shape, true, how, std::move(call));
+    }
+    if (x.data.size() != call->x_count) check_size("x", x);
+    const auto state_count = static_cast<std::size_t>(element_count(call->state));
+    const bool first = state->shape.empty();
+    if (!first && state->shape != call->state) {
+        fail_value("state has shape " + to_string(state->shape) + ": must be " + to_string(call->state) +
+                   " or, for zeros, none");
+    }
+    if (!first) check_size("state", *state);
+    if (y->shape != call->output) y->shape = call->output;
+    y->data.resize(call->y_count);
+    state->data.resize(state_count);
+    std::vector<float> rounded;
+    if (impl_->narrow) {
+        rounded = x.data;
+        detail::round_to(impl_->compute_dtype, &rounded);
+    }
+    call->plan->execute(impl_->narrow ? rounded.data() : x.data.data(), *call->weights, y->data.data(),
+                        first ? nullptr : state->data.data(), state->data.data());
+    state->shape = call->state;
     if (impl_->needs_finish) impl_->finish(y, call->output[0]);
 }
 

@@ -32,8 +32,13 @@ struct DepthwiseConv1D::Impl {
     void store(Tensor new_kernel, std::optional<Tensor> new_bias, Shape input);
     void require_built(const char* what) const;
 
-    std::shared_ptr<const detail::PreparedCall> prepare(const Shape& input, const options& how,
+    // `input`: of x; `chunk`: x is a chunk of a longer sequence.
+    std::shared_ptr<const detail::PreparedCall> prepare(const Shape& input, bool chunk, const options& how,
                                                         std::shared_ptr<const detail::PreparedCall> found);
+    // The input shape of a chunk together with the steps before it. value_error for padding that looks ahead.
+    Shape with_past(const Shape& chunk) const;
+    // The shape of the state of a chunk of this shape.
+    Shape state_shape(const Shape& chunk) const;
     std::shared_ptr<const dwconv::weights> pack(const dwconv::plan& plan) const;
     // What the kernels have not done: other activations, narrow types, the activity's penalty.
     void finish(Tensor* y, std::int64_t batch);

@@ -9,19 +9,22 @@ namespace {
 bool same(const options& a, const options& b) {
     return a.threads == b.threads && a.parallel_for == b.parallel_for && a.parallel_for_user == b.parallel_for_user &&
            a.allow_reference == b.allow_reference && a.force_kernel == b.force_kernel &&
-           a.force_target == b.force_target;
+           a.force_target == b.force_target && a.plan_level == b.plan_level && a.measure_ms == b.measure_ms &&
+           a.stores == b.stores;
 }
 
 }  // namespace
 
-std::vector<std::shared_ptr<const PreparedCall>>::iterator PlanCache::position(const Shape& input, const options& how) {
-    return std::find_if(calls_.begin(), calls_.end(),
-                        [&](const auto& call) { return call->input == input && same(call->how, how); });
+std::vector<std::shared_ptr<const PreparedCall>>::iterator PlanCache::position(const Shape& input, bool chunk,
+                                                                               const options& how) {
+    return std::find_if(calls_.begin(), calls_.end(), [&](const auto& call) {
+        return call->input == input && call->state.empty() != chunk && same(call->how, how);
+    });
 }
 
-std::shared_ptr<const PreparedCall> PlanCache::find(const Shape& input, const options& how) {
+std::shared_ptr<const PreparedCall> PlanCache::find(const Shape& input, bool chunk, const options& how) {
     const std::lock_guard lock(mutex_);
-    const auto found = position(input, how);
+    const auto found = position(input, chunk, how);
     if (found == calls_.end()) return nullptr;
     std::rotate(calls_.begin(), found, found + 1);
     return calls_.front();
@@ -38,7 +41,7 @@ std::shared_ptr<const dwconv::weights> PlanCache::find_weights(const std::string
 void PlanCache::insert(std::shared_ptr<const PreparedCall> call) {
     std::shared_ptr<const PreparedCall> dropped;  // destroyed after the lock is released
     const std::lock_guard lock(mutex_);
-    auto place = position(call->input, call->how);
+    auto place = position(call->input, !call->state.empty(), call->how);
     if (place == calls_.end()) {
         if (calls_.size() < kCapacity) calls_.emplace_back();
         place = calls_.end() - 1;

@@ -144,8 +144,8 @@ class DWC_KERAS_API Layer {
     /// value_error, also where the layer is not built.
     virtual void apply_constraints() = 0;
 
-    /// JSON of the arguments in the order in which Keras writes them. Throws value_error where an argument is a callable
-    /// of the user's.
+    /// JSON of the arguments in the order in which Keras writes them. Throws value_error where an argument is a
+    /// callable of the user's.
     virtual std::string get_config() const = 0;
     /// Keras' envelope around get_config(), with build_config where the layer is built.
     std::string to_json() const;
@@ -183,6 +183,15 @@ class DWC_KERAS_API DepthwiseConv1D : public Layer {
     std::vector<float> losses() const override;
     void apply_constraints() override;
     std::string get_config() const override;
+
+    /// The layer fed a sequence in chunks, as a causal layer: `y` is what the layer would give for x with the
+    /// S = (kernel_size-1) * dilation_rate steps of `state` before it, ceil(steps / strides) steps. `state` is
+    /// (batch, S, C) in both data formats, oldest step first; one without a shape stands for zeros. Afterwards it holds
+    /// the last S steps of what it held and x. Chunks give the bits of the whole where strides divides the length of
+    /// every chunk but the last. No equivalent in Keras: ZeroPadding1D((S, 0)) and this layer on the whole sequence.
+    /// Throws value_error for padding other than "valid", a chunk without steps, a state of another shape, and as
+    /// call() does.
+    void stream(const Tensor& x, Tensor* state, Tensor* y, const options& how = {});
 
     /// Builds, where necessary, and sets: kernel (kernel_size, C, depth_multiplier) for both data formats, bias
     /// (C*depth_multiplier,) exactly where use_bias. Throws value_error for other shapes.

@@ -1,15 +1,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <vector>
 
-#include "roof.hpp"
+#include "plan.hpp"
 
-namespace cli {
+namespace dwc {
 namespace {
 
-std::string first_line(const std::string &path) {
+std::string first_line(const std::string& path) {
     std::ifstream file(path);
     std::string line;
     std::getline(file, line);
@@ -17,7 +19,7 @@ std::string first_line(const std::string &path) {
 }
 
 // "32K" and "1M" as sysfs writes them; 0 where it is no size.
-size_t parse_size(const std::string &text) {
+size_t parse_size(const std::string& text) {
     size_t value = 0, i = 0;
     for (; i < text.size() && i < 9 && text[i] >= '0' && text[i] <= '9'; ++i) value = value * 10 + (text[i] - '0');
     if (i < text.size() && text[i] == 'K') value <<= 10;
@@ -26,7 +28,7 @@ size_t parse_size(const std::string &text) {
 }
 
 // CPUs in a list such as "0-3,8-11".
-int count_cpus(const std::string &list) {
+int count_cpus(const std::string& list) {
     int count = 0;
     size_t at = 0;
     while (at < list.size()) {
@@ -40,8 +42,8 @@ int count_cpus(const std::string &list) {
     return count;
 }
 
-std::vector<CacheLevel> from_sysfs() {
-    std::vector<CacheLevel> levels;
+std::vector<dwc_cache_level> from_sysfs() {
+    std::vector<dwc_cache_level> levels;
     int cpus_of_l1 = 1;
     for (int index = 0; index < 8; ++index) {
         const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
@@ -51,31 +53,42 @@ std::vector<CacheLevel> from_sysfs() {
         const int cpus = count_cpus(first_line(folder + "shared_cpu_list"));
         // The threads of one core share its L1; a level that more CPUs share serves several cores.
         if (levels.empty()) cpus_of_l1 = cpus;
-        levels.push_back({"L" + level, bytes, cpus > cpus_of_l1});
+        levels.push_back({std::atoi(level.c_str()), cpus > cpus_of_l1, static_cast<int64_t>(bytes)});
     }
     return levels;
 }
 
-std::vector<CacheLevel> from_sysconf() {
-    std::vector<CacheLevel> levels;
+std::vector<dwc_cache_level> from_sysconf() {
+    std::vector<dwc_cache_level> levels;
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
     const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
     for (int i = 0; i < 3; ++i) {
         const long bytes = sysconf(names[i]);
-        if (bytes > 0) levels.push_back({"L" + std::to_string(i + 1), static_cast<size_t>(bytes), i == 2});
+        if (bytes > 0) levels.push_back({i + 1, i == 2, bytes});
     }
 #endif
     return levels;
 }
 
-}  // namespace
-
-std::vector<CacheLevel> cache_levels() {
-    auto levels = from_sysfs();
-    if (levels.empty()) levels = from_sysconf();
-    if (levels.empty()) levels = {{"L1", 32 << 10, false}, {"L2", 512 << 10, false}, {"L3", 8 << 20, true}};
-    std::sort(levels.begin(), levels.end(), [](const auto &a, const auto &b) { return a.bytes < b.bytes; });
-    return levels;
+const std::vector<dwc_cache_level>& cache_levels() {
+    static const std::vector<dwc_cache_level> known = [] {
+        auto levels = from_sysfs();
+        if (levels.empty()) levels = from_sysconf();
+        if (levels.empty()) levels = {{1, 0, 32 << 10}, {2, 0, 512 << 10}, {3, 1, 8 << 20}};
+        std::sort(levels.begin(), levels.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+        return levels;
+    }();
+    return known;
 }
 
-}  // namespace cli
+}  // namespace
+
+int64_t last_level_bytes() { return cache_levels().back().bytes; }
+
+}  // namespace dwc
+
+extern "C" int32_t dwc_cache_levels(dwc_cache_level* levels, int32_t capacity) {
+    const auto& known = dwc::cache_levels();
+    if (levels) std::copy_n(known.begin(), std::clamp<size_t>(capacity < 0 ? 0 : capacity, 0, known.size()), levels);
+    return static_cast<int32_t>(known.size());
+}

@@ -1,0 +1,68 @@
+#include "points.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace dwc::promote {
+namespace {
+
+using Json = nlohmann::json;
+
+// A key's value or values.
+template <typename Value>
+std::vector<Value> values(const Json &line, const char *key) {
+    const Json &value = line.at(key);
+    if (value.is_array()) return value.get<std::vector<Value>>();
+    return {value.get<Value>()};
+}
+
+// A line's combinations, the last key fastest.
+void add_points(const Json &line, std::vector<DefaultPoint> *points, std::set<std::string> *seen) {
+    if (line.at("family") == "activation") return;
+    const auto dtypes = line.contains("dtype") ? values<std::string>(line, "dtype") : std::vector<std::string>{"f32"};
+    for (const auto &dtype : dtypes)
+        for (const int k : values<int>(line, "k"))
+            for (const int stride : values<int>(line, "stride"))
+                for (const int m : values<int>(line, "m"))
+                    for (const auto &activation : values<std::string>(line, "activation")) {
+                        const Point point{line.at("family"),     activation, k, stride, m, line.at("v"), line.at("t"),
+                                          line.value("block", 4)};
+                        const DefaultPoint row{line.at("target"), dtype, point};
+                        if (seen->insert(row.name() + "@" + row.target).second) points->push_back(row);
+                    }
+}
+
+}  // namespace
+
+std::vector<TargetRow> parse_targets(const std::string &text, const std::string &name) {
+    std::vector<TargetRow> targets;
+    try {
+        const Json table = Json::parse(text);
+        for (const Json &target : table.at("targets")) {
+            const int lanes = target.at("lanes");
+            const bool x86 = target.at("processor") == "x86_64";
+            targets.push_back({target.at("name"), target.value("parent", ""), lanes, vector_registers(x86, lanes)});
+        }
+    } catch (const Json::exception &error) {
+        throw InputError(name + ": is no table of targets: " + error.what());
+    }
+    return targets;
+}
+
+std::vector<DefaultPoint> parse_points(const std::string &text, const std::string &name) {
+    std::vector<DefaultPoint> points;
+    std::set<std::string> seen;
+    size_t begin = 0;
+    for (int number = 1; begin < text.size(); ++number) {
+        const size_t end = std::min(text.find('\n', begin), text.size());
+        try {
+            if (end > begin) add_points(Json::parse(text.substr(begin, end - begin)), &points, &seen);
+        } catch (const Json::exception &error) {
+            throw InputError(name + ":" + std::to_string(number) + ": is no line of points: " + error.what());
+        }
+        begin = end + 1;
+    }
+    return points;
+}
+
+}  // namespace dwc::promote

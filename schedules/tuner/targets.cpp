@@ -1,0 +1,28 @@
+#include "targets.hpp"
+
+#include <string_view>
+
+#include "space.hpp"
+
+namespace dwc::tuner {
+namespace {
+
+constexpr TunerTarget kTargets[] = {
+#define DWC_TUNER_TARGET(name, halide, processor, lanes) {name, halide, processor, lanes},
+#include "tuner_targets.inc"
+#undef DWC_TUNER_TARGET
+};
+
+}  // namespace
+
+int TunerTarget::registers() const { return vector_registers(std::string_view(processor) == "x86_64", lanes); }
+
+const TunerTarget *tuner_target(const std::string &name) {
+    for (const TunerTarget &target : kTargets)
+        if (name == target.name) return &target;
+    return nullptr;
+}
+
+std::string halide_version() { return DWC_HALIDE_VERSION; }
+
+}  // namespace dwc::tuner

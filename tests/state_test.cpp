@@ -1,0 +1,307 @@
+// Causal layers fed in chunks: the same bits as in one go, whatever the chunks, the layout, the kernel and the slots.
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <numeric>
+
+#include "plan_support.hpp"
+
+namespace {
+
+using namespace dwc_test;
+
+// A sequence of `length` steps of every channel for `batch` sequences, (batch, time, channel), and one plan for the
+// whole; chunks are cut from it in the problem's layout.
+struct Stream {
+    explicit Stream(dwc_problem problem) : whole(problem) {
+        whole.pad_left = (whole.kernel_size - 1) * whole.dilation;
+        whole.pad_right = 0;
+        steps = whole.pad_left;
+        const auto count = static_cast<size_t>(whole.batch * whole.length * whole.channels);
+        for (size_t i = 0; i < count; ++i) x.push_back(std::sin(static_cast<float>(i * 7 % 1013)));
+        for (int64_t i = 0; i < whole.kernel_size * outputs(); ++i) w.push_back(std::cos(static_cast<float>(i)));
+        for (int64_t i = 0; i < outputs(); ++i) bias.push_back(0.1f * static_cast<float>(i));
+    }
+
+    int64_t outputs() const { return whole.channels * whole.depth_multiplier; }
+
+    // Steps [begin, end) of x in the layout.
+    std::vector<float> cut(int64_t begin, int64_t end) const {
+        std::vector<float> part;
+        const int64_t C = whole.channels, L = whole.length;
+        const auto at = [&](int64_t n, int64_t t, int64_t c) { return x[static_cast<size_t>((n * L + t) * C + c)]; };
+        for (int64_t n = 0; n < whole.batch; ++n) {
+            if (whole.layout == DWC_NLC) {
+                for (int64_t t = begin; t < end; ++t)
+                    for (int64_t c = 0; c < C; ++c) part.push_back(at(n, t, c));
+            } else {
+                for (int64_t c = 0; c < C; ++c)
+                    for (int64_t t = begin; t < end; ++t) part.push_back(at(n, t, c));
+            }
+        }
+        return part;
+    }
+
+    struct Call {
+        const float* state_in = nullptr;
+        float* state_out = nullptr;
+        const int32_t* index = nullptr;
+        int64_t slots = 0;
+    };
+
+    // y of steps [begin, end) as (batch, time, channel); stateful where `call` is given.
+    std::vector<float> run(int64_t begin, int64_t end, const Call* call, const dwc_options& options) const {
+        dwc_problem p = whole;
+        p.length = end - begin;
+        p.stateful = call != nullptr;
+        p.has_bias = 1;
+        const Plan plan = make_plan(p, options);
+        dwc_plan_info info = describe(plan);
+        dwc_weights* packed = nullptr;
+        dwc_error error{};
+        EXPECT_EQ(dwc_weights_pack(plan.get(), w.data(), bias.data(), DWC_WEIGHTS_KERAS, &packed, &error), DWC_OK)
+            << error.message;
+        const std::vector<float> part = cut(begin, end);
+        std::vector<float> y(static_cast<size_t>(p.batch * info.out_length * outputs()), 99.0f);
+        std::vector<char> workspace(dwc_plan_workspace_size(plan.get()) + 64);
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = part.data();
+        args.weights = packed;
+        args.y = y.data();
+        args.workspace = workspace.data() + (64 - reinterpret_cast<uintptr_t>(workspace.data()) % 64) % 64;
+        if (call) {
+            args.state_in = call->state_in;
+            args.state_out = call->state_out;
+            args.sequence_index = call->index;
+            args.state_slots = call->slots;
+        }
+        EXPECT_EQ(dwc_plan_execute(plan.get(), &args, &error), DWC_OK) << error.message << " " << info.problem;
+        dwc_weights_destroy(packed);
+        std::vector<float> result;
+        for (int64_t n = 0; n < p.batch; ++n)
+            for (int64_t t = 0; t < info.out_length; ++t)
+                for (int64_t q = 0; q < outputs(); ++q) {
+                    const int64_t at = p.layout == DWC_NLC ? (n * info.out_length + t) * outputs() + q
+                                                           : (n * outputs() + q) * info.out_length + t;
+                    result.push_back(y[static_cast<size_t>(at)]);
+                }
+        return result;
+    }
+
+    // The outputs of chunks of these lengths, joined, with the state in one buffer or in two.
+    std::vector<float> chunked(const std::vector<int64_t>& lengths, bool in_place, const dwc_options& options) const {
+        const auto slot = static_cast<size_t>(steps * whole.channels);
+        std::vector<float> state(slot * static_cast<size_t>(whole.batch)), next = state;
+        std::vector<std::vector<float>> parts;
+        int64_t begin = 0;
+        for (const int64_t length : lengths) {
+            Call call{begin ? state.data() : nullptr, in_place ? state.data() : next.data(), nullptr, 0};
+            parts.push_back(run(begin, begin + length, &call, options));
+            if (!in_place) std::swap(state, next);
+            begin += length;
+        }
+        std::vector<float> joined;
+        for (int64_t n = 0; n < whole.batch; ++n)
+            for (const auto& part : parts) {
+                const auto each = static_cast<int64_t>(part.size()) / whole.batch;
+                joined.insert(joined.end(), part.begin() + n * each, part.begin() + (n + 1) * each);
+            }
+        return joined;
+    }
+
+    dwc_problem whole;
+    int64_t steps = 0;
+    std::vector<float> x, w, bias;
+};
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+    return a.size() == b.size() && !std::memcmp(a.data(), b.data(), a.size() * sizeof(float));
+}
+
+dwc_problem shape(dwc_layout layout, int64_t batch, int64_t length, int64_t channels, int64_t k) {
+    dwc_problem p;
+    dwc_problem_init(&p);
+    p.layout = layout;
+    p.batch = batch;
+    p.length = length;
+    p.channels = channels;
+    p.kernel_size = k;
+    return p;
+}
+
+TEST(State, ChunksGiveTheBitsOfTheWhole) {
+    int tried = 0;
+    for (const dwc_layout layout : {DWC_NLC, DWC_NCL})
+        for (const int64_t channels : {1, 3, 12, 16, 33, 80})
+            for (const int64_t k : {1, 2, 4, 7, 31})
+                for (const int64_t dilation : {1, 2, 5})
+                    for (const int64_t m : {1, 3}) {
+                        dwc_problem p = shape(layout, 2, 96, channels, k);
+                        p.dilation = dilation;
+                        p.depth_multiplier = m;
+                        p.activation = k == 4 ? DWC_SILU : DWC_LINEAR;
+                        const Stream stream(p);
+                        for (const int threads : {1, 3}) {
+                            dwc_options options = options_with();
+                            options.threads = threads;
+                            const auto whole = stream.run(0, 96, nullptr, options);
+                            for (const auto& lengths : std::vector<std::vector<int64_t>>{
+                                     {96}, {1, 1, 1, 93}, {40, 56}, {7, 0, 30, 1, 58}, {32, 32, 32}}) {
+                                const auto parts = stream.chunked(lengths, threads == 1, options);
+                                ASSERT_TRUE(same_bits(whole, parts))
+                                    << name_of(p) << " in " << lengths.size() << " chunks, " << threads << " threads";
+                                ++tried;
+                            }
+                        }
+                    }
+    EXPECT_EQ(tried, 2 * 6 * 5 * 3 * 2 * 2 * 5);
+}
+
+TEST(State, ChunksThatAreMultiplesOfTheStride) {
+    for (const dwc_layout layout : {DWC_NLC, DWC_NCL})
+        for (const int64_t stride : {2, 3})
+            for (const int64_t dilation : {1, 3}) {
+                dwc_problem p = shape(layout, 3, 90, 20, 5);
+                p.stride = stride;
+                p.dilation = dilation;
+                const Stream stream(p);
+                const auto whole = stream.run(0, 90, nullptr, options_with());
+                EXPECT_TRUE(same_bits(whole, stream.chunked({6, 12, 72}, true, options_with())));
+                EXPECT_TRUE(same_bits(whole, stream.chunked({84, 5 + 1}, false, options_with())));
+            }
+}
+
+// Every kernel that can compute a single step does.
+TEST(State, OneStepAtATime) {
+    for (const dwc_layout layout : {DWC_NLC, DWC_NCL})
+        for (const int64_t channels : {5, 64}) {
+            const Stream stream(shape(layout, 4, 20, channels, 4));
+            const auto whole = stream.run(0, 20, nullptr, options_with());
+            EXPECT_TRUE(same_bits(whole, stream.chunked(std::vector<int64_t>(20, 1), true, options_with())));
+        }
+}
+
+// Sequences live in any slots; a negative index is a sequence without past and without future.
+TEST(State, SlotsAreFoundByIndex) {
+    const int64_t slots = 6;
+    for (const dwc_layout layout : {DWC_NLC, DWC_NCL}) {
+        const Stream stream(shape(layout, 3, 24, 17, 4));
+        const auto slot = static_cast<size_t>(stream.steps * 17);
+        const std::vector<float> poison(slot * slots, -7.0f);
+        std::vector<float> state = poison;
+        const std::vector<int32_t> index = {4, -1, 0};
+        const Stream::Call first{nullptr, state.data(), index.data(), slots},
+            second{state.data(), state.data(), index.data(), slots};
+        const auto whole = stream.run(0, 24, nullptr, options_with());
+        const auto a = stream.run(0, 10, &first, options_with()), b = stream.run(10, 24, &second, options_with());
+        const auto at = [](const std::vector<float>& y, int64_t n, int64_t length) {
+            return std::vector<float>(y.begin() + n * length * 17, y.begin() + (n + 1) * length * 17);
+        };
+        for (const int64_t n : {0, 2}) {
+            std::vector<float> joined = at(a, n, 10);
+            const auto rest = at(b, n, 14);
+            joined.insert(joined.end(), rest.begin(), rest.end());
+            EXPECT_TRUE(same_bits(at(whole, n, 24), joined)) << n;
+        }
+        EXPECT_FALSE(same_bits(at(b, 1, 14), at(stream.run(0, 24, nullptr, options_with()), 1, 14)));
+        for (const size_t untouched : {1, 2, 3, 5})
+            EXPECT_TRUE(same_bits({state.begin() + static_cast<long>(untouched * slot),
+                                   state.begin() + static_cast<long>((untouched + 1) * slot)},
+                                  std::vector<float>(slot, -7.0f)))
+                << untouched;
+        // The kept state is the last inputs, oldest first, channels side by side.
+        for (int64_t s = 0; s < stream.steps; ++s)
+            for (int64_t c = 0; c < 17; ++c)
+                EXPECT_EQ(state[4 * slot + static_cast<size_t>(s * 17 + c)],
+                          stream.x[static_cast<size_t>((24 - stream.steps + s) * 17 + c)]);
+    }
+}
+
+TEST(State, WhatIsRefused) {
+    dwc_error error{};
+    dwc_problem p = shape(DWC_NLC, 2, 8, 4, 3);
+    p.stateful = 1;
+    EXPECT_EQ(dwc_problem_validate(&p, &error), DWC_ERROR_STATE);
+    EXPECT_NE(std::string(error.message).find("pad_left"), std::string::npos) << error.message;
+    p.pad_left = 2;
+    p.pad_right = 1;
+    EXPECT_EQ(dwc_problem_validate(&p, &error), DWC_ERROR_STATE);
+    p.pad_right = 0;
+    ASSERT_EQ(dwc_problem_validate(&p, &error), DWC_OK);
+    char text[200];
+    ASSERT_EQ(dwc_problem_format(&p, text, sizeof text, nullptr), DWC_OK);
+    EXPECT_NE(std::string(text).find("_state"), std::string::npos);
+
+    const Plan plan = make_plan(p, options_with());
+    EXPECT_EQ(describe(plan).state_elements, 2 * 4);
+    std::vector<float> x(64), y(64), w(12), state(64);
+    dwc_weights* packed = nullptr;
+    ASSERT_EQ(dwc_weights_pack(plan.get(), w.data(), nullptr, DWC_WEIGHTS_KERAS, &packed, nullptr), DWC_OK);
+    const auto refused = [&](const std::function<void(dwc_args&)>& change) {
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = x.data();
+        args.y = y.data();
+        args.weights = packed;
+        args.state_in = args.state_out = state.data();
+        change(args);
+        return dwc_plan_execute(plan.get(), &args, &error);
+    };
+    const int32_t outside[] = {0, 3};
+    EXPECT_EQ(refused([](dwc_args&) {}), DWC_OK) << error.message;
+    EXPECT_EQ(refused([](dwc_args& a) { a.state_slots = 1; }), DWC_ERROR_STATE) << error.message;
+    EXPECT_EQ(refused([](dwc_args& a) { a.state_slots = -1; }), DWC_ERROR_STATE) << error.message;
+    EXPECT_EQ(refused([&](dwc_args& a) { a.sequence_index = outside, a.state_slots = 3; }), DWC_ERROR_STATE);
+    EXPECT_NE(std::string(error.message).find("sequence_index[1]=3"), std::string::npos) << error.message;
+    EXPECT_EQ(refused([&](dwc_args& a) { a.state_out = state.data() + 4; }), DWC_ERROR_ALIAS) << error.message;
+    EXPECT_EQ(refused([&](dwc_args& a) { a.state_out = x.data(); }), DWC_ERROR_ALIAS) << error.message;
+    EXPECT_EQ(refused([&](dwc_args& a) { a.state_in = y.data() + 3; }), DWC_ERROR_ALIAS) << error.message;
+    EXPECT_EQ(refused([](dwc_args& a) { a.state_slots = int64_t{1} << 62; }), DWC_ERROR_STATE) << error.message;
+    dwc_weights_destroy(packed);
+}
+
+// Structs of a caller compiled before they grew: shorter, and what lies behind them is not the library's.
+TEST(OlderStructs, AreTakenAndFilledAsFarAsTheyGo) {
+    dwc_problem p = shape(DWC_NLC, 1, 8, 4, 3);
+    struct {
+        dwc_options options;
+        char behind[64];
+    } o;
+    std::memset(&o, 0x5a, sizeof o);
+    dwc_options_init(&o.options);
+    o.options.struct_size = offsetof(dwc_options, plan_level) + 4;
+    std::memset(reinterpret_cast<char*>(&o.options) + o.options.struct_size, 0x5a,
+                sizeof o.options - o.options.struct_size);
+    dwc_error error{};
+    dwc_plan* raw = nullptr;
+    ASSERT_EQ(dwc_plan_create(&raw, &p, &o.options, &error), DWC_OK) << error.message;
+    const Plan plan(raw);
+
+    dwc_plan_info info;
+    std::memset(&info, 0x5a, sizeof info);
+    info.struct_size = offsetof(dwc_plan_info, state_elements);
+    ASSERT_EQ(dwc_plan_describe(plan.get(), &info, &error), DWC_OK) << error.message;
+    EXPECT_EQ(info.out_length, 6);
+    EXPECT_EQ(info.threads, 1);
+    EXPECT_EQ(info.state_elements, 0x5a5a5a5a5a5a5a5a);
+    EXPECT_EQ(info.struct_size, offsetof(dwc_plan_info, state_elements));
+
+    std::vector<float> x(32, 1.0f), w(12, 1.0f), y(24);
+    dwc_weights* packed = nullptr;
+    ASSERT_EQ(dwc_weights_pack(plan.get(), w.data(), nullptr, DWC_WEIGHTS_KERAS, &packed, nullptr), DWC_OK);
+    dwc_args args;
+    std::memset(&args, 0x5a, sizeof args);
+    args.struct_size = offsetof(dwc_args, state_in);
+    args.x = x.data();
+    args.y = y.data();
+    args.weights = packed;
+    args.workspace = nullptr;
+    EXPECT_EQ(dwc_plan_execute(plan.get(), &args, &error), DWC_OK) << error.message;
+    EXPECT_EQ(y[0], 3.0f);
+    args.struct_size = offsetof(dwc_args, workspace);
+    EXPECT_EQ(dwc_plan_execute(plan.get(), &args, &error), DWC_ERROR_STRUCT_SIZE);
+    dwc_weights_destroy(packed);
+}
+
+}  // namespace
