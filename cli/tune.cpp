@@ -61,7 +61,8 @@ Compiles kernels that the library does not hold, checks each against the referen
 that is chosen now, and appends what it finds to the log, one JSON object a line, failures included. A run that ended
 in whatever way goes on where its log ends: the same command with the same --resume. `dwconv promote` makes records of
 logs. --rank-only compiles nothing: it measures the kernels at hand and writes a file for DWC_TUNED_FILE.
-Needs the generator program (installed with the command where Halide was, or DWC_GENERATOR) and a C compiler (cc, or CC).)";
+Needs the generator program (installed with the command where Halide was, or DWC_GENERATOR) and a C compiler (cc or CC).
+Exit status 1 where it was stopped by a signal; the log is whole.)";
 
 void add_problem_options(CLI::App &command, TuneOptions &options) {
     command.add_option("--problem", options.problem_words, "Problem string; may be repeated")->type_name("PROBLEM");

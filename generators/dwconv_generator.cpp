@@ -81,8 +81,7 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     void check(const dwc::Point &p) {
         const Target target = get_target();
         const int lanes = target.natural_vector_size<float>();
-        const bool x86_16 = target.arch == Target::X86 && !target.has_feature(Target::AVX512_Skylake);
-        const std::string rule = dwc::broken_rule(p, lanes, x86_16 ? 16 : 32);
+        const std::string rule = dwc::broken_rule(p, lanes, dwc::vector_registers(target.arch == Target::X86, lanes));
         if (rule.empty()) return;
         std::cerr << "illegal point of family " << p.family << ": " << rule << "\n";
         std::exit(1);  // GenGen is built without exceptions

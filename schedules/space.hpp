@@ -49,6 +49,8 @@ inline std::string broken_rule(const Point &p, int lanes, int registers) {
     if (p.m < 0 || p.m > 8) return "m must be 0 (run time) or 1..8";
     if (channels && p.m == 0 && p.v != 1) return "m at run time needs v 1";
     if (flat && p.m == 0) return "m must be fixed in family flat";
+    // Interleaved sums of half a register lose the fused multiply-add, and with it the bits of the other kernels.
+    if (p.m > 1 && p.v < lanes) return "with a fixed m above 1, v must fill a vector register";
     // One register for the input, one for the weights and two for the compiler to move through.
     if (accumulators(p, lanes) > registers - 4) return "the accumulators must leave four vector registers free";
     return {};
@@ -158,8 +160,7 @@ inline constexpr std::array<const char *, 3> fused_activations = {"linear", "cla
 // Why a legal point is not worth compiling; empty if it is.
 inline std::string pointless(const Point &p, int lanes) {
     if (p.k > 0 && p.block != 4) return "block has no meaning where k is fixed";
-    if (p.m == 0 && p.family == "channels" && p.t > 1)
-        return "one output at a time has nothing to share";
+    if (p.m == 0 && p.family == "channels" && p.t > 1) return "one output at a time has nothing to share";
     if (p.v * 4 < lanes && p.m != 0) return "less than a quarter of a vector register is used";
     if (p.family == "flat" && p.v * 2 < lanes) return "a line fills its vectors";
     return {};

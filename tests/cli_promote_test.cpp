@@ -48,7 +48,7 @@ TEST_F(CliPromote, WritesRecordsAndSaysWhatTheyChange) {
                       "2 measured problems: in 1 a kernel beats the incumbent by 3 % and its spread, in 1 the "
                       "incumbent stays"))
         << o.out;
-    EXPECT_TRUE(holds(o.out, "1 default points and 1 for records, of 64")) << o.out;
+    EXPECT_TRUE(holds(o.out, "1 default points and 1 for records, of 48")) << o.out;
     EXPECT_TRUE(holds(o.out, "golden: " + problem_of(192) + " x86-64-avx512: " + channels(4) + " -> " + channels(6)))
         << o.out;
     EXPECT_TRUE(holds(o.out, "golden selections: 1 of 2 change")) << o.out;

@@ -13,7 +13,8 @@ namespace {
 // Batches in a row that gain less than 1 % end the exploration early: the space is flat here.
 constexpr size_t kPatience = 4;
 constexpr double kGain = 0.99;
-constexpr double kFar = 2.5;  // beyond so many steps two candidates are no neighbours
+constexpr double kAlike = 1.1;  // predictions this close say nothing of the order
+constexpr double kFar = 2.5;    // beyond so many steps two candidates are no neighbours
 
 // What is fixed at compile time and how wide the vectors are, as one word: where predictions err, they err for all
 // candidates of a structure alike.
@@ -28,7 +29,7 @@ double octaves(int a, int b) { return std::fabs(std::log2(static_cast<double>(a)
 
 double distance(const Point &a, const Point &b) {
     if (a.family != b.family) return 8;
-    double steps = octaves(a.v, b.v) + 1.25 * octaves(a.t, b.t) + 0.5 * octaves(a.block, b.block);
+    double steps = octaves(a.v, b.v) + octaves(a.t, b.t) + 0.5 * octaves(a.block, b.block);
     steps += (a.activation != b.activation) + ((a.k == 0) != (b.k == 0)) + ((a.stride == 0) != (b.stride == 0));
     return steps + 2 * ((a.m == 0) != (b.m == 0));
 }
@@ -46,11 +47,14 @@ Search::Search(const std::vector<Candidate> &candidates, const SearchOptions &op
 
 void Search::tell(size_t candidate, std::optional<double> score) {
     Seen &seen = seen_[candidate];
-    ++seen.times;
-    // Processes differ by more (where their pages lie) than the rounds of one: each time counts the same.
-    if (score && seen.score) score = *seen.score + (*score - *seen.score) / static_cast<double>(seen.times);
-    seen.score = score;
     seen.rounds = rounds_;
+    seen.score = score;
+    if (!score) return;
+    // Processes differ by more (where their pages lie) than the rounds of one: each time counts the same.
+    seen.times.push_back(*score);
+    std::vector<double> sorted = seen.times;
+    std::sort(sorted.begin(), sorted.end());
+    seen.score = (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
 }
 
 std::vector<size_t> Search::ranking() const {
@@ -69,25 +73,36 @@ std::optional<size_t> Search::best() const {
     return order.empty() ? std::nullopt : std::optional(order[0]);
 }
 
-// The cheapest of every structure whose cheapest is no hopeless case, round and round; candidates_ are in order of
-// cost.
+// Of every structure whose cheapest is no hopeless case, round and round: first its cheapest, then of those that are
+// predicted to be about as good the one farthest from what was chosen. candidates_ are in order of cost.
 std::vector<size_t> Search::openers(size_t count) const {
-    std::map<std::string, std::vector<size_t>> groups;
+    std::map<std::string, std::vector<size_t>> groups, chosen_of;
     std::vector<std::string> order;  // of the groups, by their cheapest
     for (size_t i = 0; i < candidates_.size(); ++i) {
         const std::string group = structure(candidates_[i].point);
         if (!groups.count(group) && candidates_[i].cost > 3 * candidates_[0].cost) continue;
         if (!groups.count(group)) order.push_back(group);
-        groups[group].push_back(i);
+        if (groups[group].empty() || candidates_[i].cost <= kAlike * candidates_[groups[group][0]].cost)
+            groups[group].push_back(i);
     }
     std::vector<size_t> chosen;
-    for (size_t turn = 0; chosen.size() < count; ++turn) {
-        const size_t before = chosen.size();
-        for (const std::string &group : order) {
-            if (turn >= groups[group].size() || chosen.size() >= count) continue;
-            chosen.push_back(groups[group][turn]);
+    for (size_t before = 1; chosen.size() < count && before != chosen.size();) {
+        before = chosen.size();
+        for (const std::string &name : order) {
+            std::vector<size_t> &left = groups[name], &taken = chosen_of[name];
+            if (left.empty() || chosen.size() >= count) continue;
+            const auto apart = [&](size_t c) {
+                double least = taken.empty() ? 0 : 1e9;
+                for (const size_t other : taken)
+                    least = std::min(least, distance(candidates_[c].point, candidates_[other].point));
+                return least;
+            };
+            const auto next =
+                std::max_element(left.begin(), left.end(), [&](size_t a, size_t b) { return apart(a) < apart(b); });
+            taken.push_back(*next);
+            chosen.push_back(*next);
+            left.erase(next);
         }
-        if (chosen.size() == before) break;
     }
     return chosen;
 }

@@ -2,10 +2,10 @@
 // candidates, the options and the answers alone, so a run that was cut off goes on where its log ends, and a recorded
 // sweep can be searched again.
 //
-// Method: the predicted cost orders the candidates; a first part of the allowance goes to the cheapest of every
-// structure (family, what is fixed), then each batch goes half to neighbours of the best so far, half to the least
-// corrected prediction: cost times what nearby measured candidates took beyond theirs. Last, successive halving: the
-// better half is measured again with more rounds, until a few are left.
+// Method: the predicted cost orders the candidates; a third of the allowance is spread over the cheap ones of every
+// structure (family, what is fixed, vector width), then each batch goes half to neighbours of the best so far, half to
+// the least corrected prediction: cost times what nearby measured candidates took beyond theirs. Last, successive
+// halving: the better ones are measured again with more rounds, until a few are left.
 #pragma once
 
 #include <optional>
@@ -35,22 +35,23 @@ class Search {
     };
     // What to measure now; every one of them must be told before the next call. Empty: the search is over.
     std::vector<Ask> next();
-    // Time relative to the incumbent, or in microseconds where there is none (one of both for all candidates); nothing:
-    // the candidate failed and is out.
+    // A score: time relative to the incumbent, or in microseconds where there is none (one of both for all candidates);
+    // nothing: the candidate failed and is out. The median of its scores counts.
     void tell(size_t candidate, std::optional<double> score);
 
     // Goes on to the halving, whatever is left of the allowance: time runs out.
     void stop_exploring() { exploring_ = false; }
 
-    std::optional<size_t> best() const;  // the least mean score of those measured with the most rounds
+    std::optional<size_t> best() const;  // the least score of those measured with the most rounds
     double best_score() const { return best() ? *seen_[*best()].score : 0; }
     size_t asked() const { return asked_; }          // distinct candidates so far
     size_t allowance() const { return allowance_; }  // distinct candidates at most
 
    private:
     struct Seen {
-        int rounds = 0, times = 0;    // rounds of the last time; 0: not measured
-        std::optional<double> score;  // mean of all times
+        int rounds = 0;  // of the last time; 0: not measured
+        std::vector<double> times;
+        std::optional<double> score;  // their median; absent: failed
     };
 
     std::vector<Ask> explore();

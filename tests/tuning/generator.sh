@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands in for the generator program: every point of family channels becomes the plain kernel of kernel.c, some points a
-# broken one. DWC_TEST_OBJECTS: folder with right.o, wrong.o, hang.o, crash.o and empty.o. DWC_TEST_BROKEN: which t (of
+# Stands in for the generator program: every point of family channels becomes the plain kernel of kernel.c, some points
+# a broken one. DWC_TEST_OBJECTS: folder with right.o, wrong.o, hang.o, crash.o and empty.o. DWC_TEST_BROKEN: which t (of
 # hang: t/block, or all) are what.
 set -eu
 while [ $# -gt 0 ]; do
