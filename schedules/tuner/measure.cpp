@@ -28,20 +28,19 @@ std::string format(const dwc_problem &problem) {
     return text;
 }
 
-// Rounding of K fused steps and the bias. An activation scales it by its slope, which for those with a slope above one
-// is bounded by the result or a parameter, and adds a few roundings of its own; a 16-bit result may round to the
-// neighbour.
+// Without an activation the sum's bits are part of the contract. Else rounding of K fused steps and the bias, which an
+// activation scales by its slope (for those with a slope above one bounded by the result or a parameter), and a few
+// roundings of its own; a 16-bit result may round to the neighbour.
 double tolerance(const Data &data, double max_y) {
     constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
     const dwc_problem &p = data.problem;
+    if (p.activation == DWC_LINEAR) return 0;
     double bound = kEpsilon * static_cast<double>(p.kernel_size) * data.max_abs_x() * data.max_abs_w();
     if (p.has_bias) bound += kEpsilon * data.max_abs_bias();
-    if (p.activation != DWC_LINEAR) {
-        double scale = std::max(1.0, max_y);
-        for (const float parameter : p.activation_params)
-            if (std::isfinite(parameter)) scale = std::max<double>(scale, std::fabs(parameter));
-        bound = scale * (2 * bound + 16 * kEpsilon);
-    }
+    double scale = std::max(1.0, max_y);
+    for (const float parameter : p.activation_params)
+        if (std::isfinite(parameter)) scale = std::max<double>(scale, std::fabs(parameter));
+    bound = scale * (2 * bound + 16 * kEpsilon);
     return p.y_dtype == DWC_BF16 ? bound + 0x1p-7 * max_y : bound;
 }
 
