@@ -2,20 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 
 #include "activation.hpp"
+#include "text.hpp"
 
 namespace dwc {
 namespace {
-
-template <typename... Args>
-std::string text(const char* format, Args... args) {
-    char buffer[300];
-    std::snprintf(buffer, sizeof buffer, format, args...);
-    return buffer;
-}
 
 // Elements along a line that tap offsets span at most: a view of 16 of them stays below 2^31.
 constexpr int64_t longest_reach = int64_t{1} << 27;

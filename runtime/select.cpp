@@ -1,7 +1,6 @@
 #include "select.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 
 #include "added_kernels.hpp"
@@ -9,16 +8,10 @@
 #include "cpu_name.hpp"
 #include "error.hpp"
 #include "plan.hpp"
+#include "text.hpp"
 
 namespace dwc {
 namespace {
-
-template <typename... Args>
-std::string text(const char* format, Args... args) {
-    char buffer[300];
-    std::snprintf(buffer, sizeof buffer, format, args...);
-    return buffer;
-}
 
 std::string from(const char* option, const char* variable) {
     if (option) return option;

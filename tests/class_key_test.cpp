@@ -3,19 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include "internals.hpp"
 #include "problem.hpp"
 
-namespace {
+using dwc_test::resolved_problem;
 
-dwc::Problem problem(const std::string& text) {
-    dwc_problem given;
-    dwc_error error{};
-    EXPECT_EQ(dwc_problem_parse(text.c_str(), &given, &error), DWC_OK) << text << ": " << error.message;
-    dwc::Problem resolved;
-    EXPECT_EQ(dwc::resolve(&given, &resolved, &error), DWC_OK) << error.message;
-    return resolved;
-}
-dwc::ClassKey key(const std::string& text, int threads = 1) { return dwc::class_of(problem(text), threads); }
+namespace {
 
 TEST(ClassKey, TextOfProblems) {
     EXPECT_EQ(key("f32_nlc_n1_l3072_c512_k4_m1_s1_d1_pl3_pr0_bias_linear").text(),
@@ -56,7 +49,7 @@ TEST(ClassKey, AnythingElseIsNoClass) {
 }
 
 TEST(ClassKey, PublicFunction) {
-    dwc_problem p = problem("f32_nlc_n1_l3072_c512_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
+    dwc_problem p = resolved_problem("f32_nlc_n1_l3072_c512_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
     char text[80];
     dwc_error error{};
     ASSERT_EQ(dwc_problem_class(&p, 2, text, sizeof text, &error), DWC_OK) << error.message;
@@ -109,9 +102,9 @@ TEST(ClassDistance, Weights) {
 }
 
 TEST(ProblemDistance, OrdersWithinAClass) {
-    const dwc_problem own = problem("f32_nlc_n1_l3072_c512_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
-    const dwc_problem near = problem("f32_nlc_n1_l3072_c640_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
-    const dwc_problem far = problem("f32_nlc_n1_l2048_c1000_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
+    const dwc_problem own = resolved_problem("f32_nlc_n1_l3072_c512_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
+    const dwc_problem near = resolved_problem("f32_nlc_n1_l3072_c640_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
+    const dwc_problem far = resolved_problem("f32_nlc_n1_l2048_c1000_k4_m1_s1_d1_pl3_pr0_bias_linear").given;
     EXPECT_EQ(dwc::problem_distance(own, own), 0);
     EXPECT_LT(dwc::problem_distance(own, near), dwc::problem_distance(own, far));
 }

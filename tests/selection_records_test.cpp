@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "cost.hpp"
+#include "internals.hpp"
 #include "select.hpp"
 
 namespace {
@@ -13,21 +14,13 @@ namespace {
 using dwc::ConvKernel;
 using dwc::Evidence;
 using dwc::Record;
+using dwc_test::resolved_problem;
 
 constexpr const char* kProblem = "f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_linear";
 constexpr const char* kSameClass = "f32_nlc_n1_l300_c200_k4_m1_s1_d1_pl3_pr0_bias_linear";
 constexpr const char* kNextClass = "f32_nlc_n1_l384_c384_k4_m1_s1_d1_pl3_pr0_bias_linear";
 constexpr const char* kFarClass = "f32_nlc_n1_l384_c6144_k4_m1_s1_d1_pl3_pr0_bias_linear";
 constexpr const char* kTarget = "x86-64-avx512";
-
-dwc::Problem problem(const std::string& text) {
-    dwc_problem given;
-    dwc_error error{};
-    EXPECT_EQ(dwc_problem_parse(text.c_str(), &given, &error), DWC_OK) << text << ": " << error.message;
-    dwc::Problem resolved;
-    EXPECT_EQ(dwc::resolve(&given, &resolved, &error), DWC_OK) << error.message;
-    return resolved;
-}
 
 // Kernels of two targets: default points of t 4 and 8, and one of t 6 for records.
 class World {
@@ -53,7 +46,7 @@ class World {
     }
     void tuned(const std::string& text, const std::string& kernel, int threads = 1) {
         std::string why;
-        auto entry = dwc::make_tuned(problem(text).given, threads, kernel, 5, &why);
+        auto entry = dwc::make_tuned(resolved_problem(text).given, threads, kernel, 5, &why);
         ASSERT_TRUE(entry) << why;
         entry->from_file = true;
         tuned_.push_back(*entry);
@@ -69,7 +62,7 @@ class World {
         knowledge.this_machine = false;
         dwc::Selection s;
         dwc_error error{};
-        EXPECT_EQ(dwc::select(problem(text), {forced, kTarget, threads}, knowledge, &s, &error), DWC_OK)
+        EXPECT_EQ(dwc::select(resolved_problem(text), {forced, kTarget, threads}, knowledge, &s, &error), DWC_OK)
             << error.message;
         return s;
     }
@@ -262,7 +255,7 @@ TEST(CompiledRecords, NameProblemsKernelsAndTargets) {
         dwc_record_init(&record);
         dwc_error error{};
         ASSERT_EQ(dwc_record_at(i, &record, &error), DWC_OK) << error.message;
-        problem(record.problem);
+        resolved_problem(record.problem);
         bool found = false;
         for (const ConvKernel& kernel : dwc::conv_kernels()) found = found || !std::strcmp(kernel.name, record.kernel);
         EXPECT_TRUE(found) << record.kernel << " is not compiled";
@@ -304,7 +297,7 @@ TEST(Catalog, ChoosesAmongGivenKernelsAndRecords) {
     catalog.kernels = rows;
     catalog.kernel_count = 2;
     catalog.default_count = 1;
-    const dwc_problem p = problem(kProblem).given;
+    const dwc_problem p = resolved_problem(kProblem).given;
     int32_t kernel = 9;
     dwc_error error{};
     ASSERT_EQ(dwc_catalog_select(&catalog, &p, kTarget, 1, &kernel, &error), DWC_OK) << error.message;

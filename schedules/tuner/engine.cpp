@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "compile.hpp"
+#include "library.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
 #include "process.hpp"
@@ -19,14 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 // What is left of a problem's time after this share belongs to the finalists.
 constexpr double kExploringShare = 0.75;
-
-dwc_problem parse(const std::string &text) {
-    dwc_problem problem;
-    dwc_problem_init(&problem);
-    dwc_error error{};
-    if (dwc_problem_parse(text.c_str(), &problem, &error) != DWC_OK) throw InputError(error.message);
-    return problem;
-}
 
 void check_target(const std::string &name) {
     for (int32_t i = 0; i < dwc_target_count(); ++i) {
@@ -42,31 +35,9 @@ void check_target(const std::string &name) {
 
 // The kernel that a plan for this target (or, where it has none, for its ancestors) runs now; empty: none.
 std::string selected_kernel(const dwc_problem &problem, const std::string &target, int threads) {
-    for (const char *forced : {target.c_str(), static_cast<const char *>(nullptr)}) {
-        dwc_options options;
-        dwc_options_init(&options);
-        options.threads = threads;
-        options.force_target = forced;
-        dwc_plan *plan = nullptr;
-        if (dwc_plan_create(&plan, &problem, &options, nullptr) != DWC_OK) continue;
-        dwc_plan_info info;
-        dwc_plan_info_init(&info);
-        std::string kernel;
-        if (dwc_plan_describe(plan, &info, nullptr) == DWC_OK) kernel = info.kernel;
-        dwc_plan_destroy(plan);
-        return kernel.find('@') == std::string::npos ? "" : kernel;
-    }
-    return {};
-}
-
-std::set<std::string> compiled_kernels() {
-    std::set<std::string> names;
-    for (int32_t i = 0; i < dwc_kernel_count(); ++i) {
-        dwc_kernel_info info;
-        dwc_kernel_info_init(&info);
-        if (dwc_kernel_at(i, &info, nullptr) == DWC_OK) names.insert(info.name);
-    }
-    return names;
+    auto kernel = planned_kernel(problem, target.c_str(), threads);
+    if (!kernel) kernel = planned_kernel(problem, nullptr, threads);
+    return kernel.value_or("");
 }
 
 std::string fixed(double value) {
@@ -93,7 +64,7 @@ class Engine {
           reporter_(reporter),
           stop_(stop),
           target_(*tuner_target(request.target)),
-          compiled_(compiled_kernels()),
+          compiled_(kernel_names()),
           log_(request.log_path),
           compiler_(request.generator, request.c_compiler, folder_.path(), stop) {
         read_earlier();
@@ -148,7 +119,7 @@ class Engine {
 
     ProblemSummary tune_problem(const std::string &name, double seconds) {
         const double begin = elapsed();
-        const dwc_problem problem = parse(name);
+        const dwc_problem problem = parsed(name);
         ProblemSummary summary;
         summary.problem = name;
         summary.incumbent = selected_kernel(problem, request_.target, request_.threads);
@@ -362,7 +333,7 @@ std::vector<ProblemSummary> tune(const TuneRequest &request, Reporter &reporter,
         throw InputError("shard=" + std::to_string(request.shard) + "/" + std::to_string(request.shards) +
                          ": must be i/n with 1 <= i <= n");
     if (request.problems.empty()) throw InputError("problems: there is none to tune");
-    candidates_of(parse(request.problems[0]), request.target, request.families);  // families, before a log is begun
+    candidates_of(parsed(request.problems[0]), request.target, request.families);  // families, before a log is begun
     return Engine(request, reporter, stop).tune();
 }
 

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "compile.hpp"
+#include "library.hpp"
 #include "process.hpp"
 #include "search.hpp"
 
@@ -37,10 +38,7 @@ Program collect(const RemoteRequest &request) {
     Program program;
     std::map<std::string, size_t> numbers;
     for (const std::string &name : request.problems) {
-        dwc_problem problem;
-        dwc_problem_init(&problem);
-        dwc_error error{};
-        if (dwc_problem_parse(name.c_str(), &problem, &error) != DWC_OK) throw InputError(error.message);
+        const dwc_problem problem = parsed(name);
         std::vector<Candidate> candidates = candidates_of(problem, request.target, request.families);
         const size_t allowance = request.allowance.value_or(default_allowance(candidates.size()));
         if (allowance > 0 && candidates.size() > allowance) candidates.resize(allowance);

@@ -9,20 +9,13 @@
 #include <thread>
 
 #include "compile.hpp"
+#include "library.hpp"
 #include "machine.hpp"
 
 namespace dwc::tuner {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-dwc_problem parse(const std::string &text) {
-    dwc_problem problem;
-    dwc_problem_init(&problem);
-    dwc_error error{};
-    if (dwc_problem_parse(text.c_str(), &problem, &error) != DWC_OK) throw InputError(error.message);
-    return problem;
-}
 
 bool has_fma(const std::string &name) {
     for (int32_t i = 0; i < dwc_target_count(); ++i) {
@@ -83,7 +76,7 @@ class StaticRun {
     }
 
     ProblemSummary tune_problem(const std::string &name) {
-        problem_ = parse(name);
+        problem_ = parsed(name);
         const std::vector<Candidate> candidates = candidates_of(problem_, request_.target, request_.families);
         ProblemSummary summary;
         summary.problem = standing_.name = name;

@@ -22,6 +22,7 @@
 
 #include "dwconv/dwconv.h"
 #include "space.hpp"
+#include "tuner/library.hpp"
 #include "tuner/log.hpp"
 #include "tuner/machine.hpp"
 #include "tuner/measure.hpp"
@@ -112,39 +113,10 @@ void check_target() {
     throw InputError(std::string("target=") + dwc_remote_target + ": this CPU does not support it");
 }
 
-std::set<std::string> kernels_at_hand() {
-    std::set<std::string> names;
-    for (int32_t i = 0; i < dwc_kernel_count(); ++i) {
-        dwc_kernel_info info;
-        dwc_kernel_info_init(&info);
-        if (dwc_kernel_at(i, &info, nullptr) == DWC_OK) names.insert(info.name);
-    }
-    return names;
-}
-
-// What a plan runs before any candidate is there; empty: nothing.
-std::string incumbent_of(const char *text, int threads) {
-    dwc_problem problem;
-    dwc_problem_init(&problem);
-    dwc_error error{};
-    if (dwc_problem_parse(text, &problem, &error) != DWC_OK) throw InputError(error.message);
-    dwc_options options;
-    dwc_options_init(&options);
-    options.threads = threads;
-    dwc_plan *plan = nullptr;
-    if (dwc_plan_create(&plan, &problem, &options, nullptr) != DWC_OK) return {};
-    dwc_plan_info info;
-    dwc_plan_info_init(&info);
-    std::string kernel;
-    if (dwc_plan_describe(plan, &info, nullptr) == DWC_OK) kernel = info.kernel;
-    dwc_plan_destroy(plan);
-    return kernel.find('@') == std::string::npos ? "" : kernel;
-}
-
 void add_candidates() {
     halide_set_error_handler(ignore_message);
     halide_set_custom_print(ignore_message);
-    const std::set<std::string> known = kernels_at_hand();
+    const std::set<std::string> known = kernel_names();
     for (int i = 0; i < dwc_remote_kernel_count; ++i) {
         if (!dwc_remote_functions[i] || known.count(target_name(dwc_remote_names[i]))) continue;
         dwc::Point p;
@@ -247,7 +219,7 @@ void tune(const Options &options) {
     check_target();
     std::vector<std::string> incumbents;
     for (int i = 0; i < dwc_remote_problem_count; ++i)
-        incumbents.push_back(incumbent_of(dwc_remote_problems[i], options.threads));
+        incumbents.push_back(planned_kernel(parsed(dwc_remote_problems[i]), nullptr, options.threads).value_or(""));
     add_candidates();
     const Run run{new_run_id(), dwc_remote_target, dwc_cpu_name(),    machine_json(),
                   now_utc(),    dwc_version(),     dwc_remote_halide, dwc_remote_command};
