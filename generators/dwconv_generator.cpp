@@ -8,6 +8,7 @@
 #include "activation.hpp"
 #include "algorithm.hpp"
 #include "family.hpp"
+#include "shift_loads.hpp"
 #include "space.hpp"
 
 using namespace Halide;
@@ -31,7 +32,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     Input<Buffer<void, 2>> b{"b"};           // (m, q)
     Input<Buffer<int32_t, 1>> taps{"taps"};  // (k): offset of tap k along i, line families with run-time K
     Input<int32_t> max_tap{"max_tap"};       // the largest of them
-    Input<int32_t> step{"step"};  // channels: the stride, where it is not fixed; width with fixed K: between its taps
+    // channels: the stride, where it is not fixed; width: the distance of the taps, where K is fixed or it is 1.
+    Input<int32_t> step{"step"};
     Input<float> p0{"p0"}, p1{"p1"}, p2{"p2"};  // parameters of the fused activation
     Output<Buffer<void, 4>> y{"y"};             // (m, i, j, n)
 
@@ -48,7 +50,14 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
             const Expr stride = p.stride > 0 ? Expr(p.stride) : Expr(step);
             x_at = [=, this](const Expr &k) { return x(at.i, at.j * stride + k, at.n); };
         } else if (width && p.k > 0) {
+            kernel_.dense = step == 1;
             x_at = [=, this](const Expr &k) { return x(at.i + k * step, at.j, at.n); };
+        } else if (width) {
+            kernel_.dense = step == 1;
+            x_at = [=, this](const Expr &k) {
+                const Expr offset = unsafe_promise_clamped(taps(k), 0, max_tap);
+                return x(at.i + select(step == 1, k, offset), at.j, at.n);
+            };
         } else {
             x_at = [=, this](const Expr &k) {
                 return x(at.i + unsafe_promise_clamped(taps(k), 0, max_tap), at.j, at.n);
@@ -71,10 +80,15 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         if (name == "channels") dwc::schedule_channels(kernel_);
         if (name == "width") dwc::schedule_width(kernel_);
         if (name == "flat") dwc::schedule_flat(kernel_);
+        // The pipeline takes the pass into its keeping.
+        if (shifts_loads()) get_pipeline().add_custom_lowering_pass(new dwc::ShiftLoads("x"));
     }
 
    private:
     dwc::Kernel kernel_;
+
+    // One instruction shifts across whole vectors.
+    bool shifts_loads() const { return kernel_.point.family == "width" && get_target().has_feature(Target::AVX2); }
 
     bool has_fma() const { return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA); }
 

@@ -24,6 +24,7 @@ void schedule_width(Kernel &kernel) {
         // The channel and the multiplier are loops around the tile, so they stay outside the taps.
         update.split(v.i, ii, lane, p.v).vectorize(lane).unroll(ii);
     });
+    y.specialize(kernel.dense);
 }
 
 }  // namespace dwc

@@ -26,7 +26,7 @@ struct ConvCall {
     View y;               // (m, i, j, n)
     const int32_t* taps;  // offsets of the taps along i (line families), `tap_count` of them
     int32_t tap_count, max_tap;
-    int32_t step;             // channels: the stride; width with a fixed K: elements between its taps
+    int32_t step;             // channels: the stride; width: elements between its taps, 0: as `taps` say
     const float* parameters;  // three, of the fused activation
 };
 
@@ -36,8 +36,8 @@ struct KernelError {
     char message[kernel_message_size];
 };
 
-// 0, or the kernel's error code with its message in `error`. `stream`: where the kernel has a twin that stores around the
-// caches and the rows of y lie on the boundaries that it needs, the twin runs; the bits are the same.
+// 0, or the kernel's error code with its message in `error`. `stream`: where the kernel has a twin that stores around
+// the caches and the rows of y lie on the boundaries that it needs, the twin runs; the bits are the same.
 int call_conv(const ConvKernel& kernel, const ConvCall& call, bool stream, KernelError& error);
 // To be called on a thread that streamed, before others read what it wrote.
 void finish_streaming();

@@ -87,7 +87,7 @@ class WidthRunner final : public Runner {
         call.taps = r.taps->data();
         call.tap_count = static_cast<int32_t>(r.taps->size());
         call.max_tap = r.taps->empty() ? 0 : *std::max_element(r.taps->begin(), r.taps->end());
-        call.step = static_cast<int32_t>(g.dilation);
+        call.step = g.stride > 1 ? 0 : static_cast<int32_t>(g.dilation);
         call.parameters = activation_.p;
         if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
         if (!epilogue_) return 0;
