@@ -28,7 +28,8 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
     const auto number = [](int64_t v) { return static_cast<long long>(v); };
     if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return "other dtype";
     const dwc_layout layout = k.family == Family::width ? DWC_NCL : DWC_NLC;
-    if (g.layout != layout) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
+    const bool step = is_step(p) && k.family == Family::flat;
+    if (g.layout != layout && !step) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
     if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
     if (k.m && k.m != g.depth_multiplier) return text("compiled for depth_multiplier %d", k.m);
 
@@ -52,6 +53,12 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
             if (k.k && g.stride > 1) return "compiled for stride 1";
             break;
         case Family::flat: {
+            if (step) {
+                if (k.t > 1) return "a step has one output in a row";
+                if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
+                if (p.effective_kernel > longest_reach / g.channels) return too_far;
+                break;
+            }
             const int64_t period = flat_period(g.channels, k.v);
             if (g.channels > 64) return "for at most 64 channels";
             if (reach(p, period / g.channels * k.t) > longest_reach / g.channels) return too_far;
@@ -110,6 +117,10 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             break;
         }
         case Family::flat: {
+            if (is_step(p)) {
+                outputs = round_up(C, k.v) * M;
+                break;
+            }
             const double period = static_cast<double>(flat_period(g.channels, k.v));
             outputs = round_up(rows * C, period * k.t) * M;
             per_tap = std::max(M > 1 ? 1.25 : 1.55, 0.3 * waiting);
@@ -127,6 +138,11 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
 int64_t phase_rows(const Problem& p) {
     const int64_t d = p.given.dilation;
     return p.out_length >= d ? p.out_length / d : std::min<int64_t>(p.out_length, 1);
+}
+
+bool is_step(const Problem& p) {
+    const dwc_problem& g = p.given;
+    return g.stateful && g.length == 1 && g.x_dtype == DWC_F32 && p.x.c == 1 && p.y.c == 1;
 }
 
 int64_t flat_period(int64_t channels, int v) { return std::lcm(std::max<int64_t>(channels, 1), int64_t{v}); }

@@ -8,6 +8,7 @@
 #include <new>
 #include <set>
 
+#include "cost.hpp"
 #include "error.hpp"
 #include "measure.hpp"
 #include "options.hpp"
@@ -26,7 +27,7 @@ std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const
         case Family::width:
             return make_width_runner(p, k, e, threads);
         case Family::flat:
-            return make_flat_runner(p, k, e, threads);
+            return is_step(p) ? make_step_runner(p, k, e, threads) : make_flat_runner(p, k, e, threads);
     }
     return nullptr;
 }
@@ -166,10 +167,13 @@ int run_stateful(const Execution& e, const Task& task, Job job) {
         job.context = {in, state_steps(p), p.given.channels};
         Task one = task;
         one.n0 = n, one.n1 = n + 1;
-        if (const int code = e.plan->runner->run(one, job)) return code;
-        if (slot < 0 || !e.args->state_out) continue;
-        update_state(p, job.x + n * p.x.n * element, in, static_cast<char*>(e.args->state_out) + slot * slot_bytes,
-                     task.c0, task.c1);
+        for (; one.c0 < task.c1; one.c0 = one.c1) {
+            one.c1 = e.plan->runner->block_end(one.c0, task.c1);
+            if (const int code = e.plan->runner->run(one, job)) return code;
+            if (slot < 0 || !e.args->state_out) continue;
+            update_state(p, job.x + n * p.x.n * element, in,
+                         static_cast<char*>(e.args->state_out) + slot * slot_bytes, one.c0, one.c1);
+        }
     }
     return 0;
 }

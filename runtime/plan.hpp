@@ -60,7 +60,7 @@ struct Job {
     char* y;
     const char* weights;
     const char* bias;
-    char* scratch;  // Runner::scratch_bytes, or the stack tile
+    char* scratch;    // Runner::scratch_bytes, or the stack tile
     Context context;  // before the rows of the task's only sequence, where the problem is stateful
     KernelError* error;
 };
@@ -72,7 +72,9 @@ class Runner {
     // 0, or the code of the kernel call that failed.
     virtual int run(const Task& task, const Job& job) const = 0;
 
-    PackedLayout packed() const;
+    virtual PackedLayout packed() const;
+    // Where the block of channels that starts at `c` ends: what run() takes at once where the problem is stateful.
+    virtual int64_t block_end(int64_t /*c*/, int64_t end) const { return end; }
     int64_t scratch_bytes() const { return scratch_bytes_; }
     // Whether y is written around the caches, as far as its memory allows.
     bool streams() const { return stream_; }
@@ -105,6 +107,7 @@ std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel&
                                              int threads);
 std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_flat_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
+std::unique_ptr<Runner> make_step_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 
 // Bytes of the last cache that this CPU sees, shared or not.
 int64_t last_level_bytes();

@@ -1,5 +1,8 @@
 // Causal layers fed in chunks: the same bits as in one go, whatever the chunks, the layout, the kernel and the slots.
+#include <sys/mman.h>
+
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <numeric>
@@ -180,6 +183,93 @@ TEST(State, OneStepAtATime) {
             const auto whole = stream.run(0, 20, nullptr, options_with());
             EXPECT_TRUE(same_bits(whole, stream.chunked(std::vector<int64_t>(20, 1), true, options_with())));
         }
+}
+
+// Channels in several blocks, the last one longer, and cut among threads: a step reads state and input where they lie.
+TEST(State, StepsOfManyChannels) {
+    for (const dwc_layout layout : {DWC_NLC, DWC_NCL})
+        for (const int64_t channels : {1024 + 15, 2500})
+            for (const int64_t k : {1, 4, 31})
+                for (const int threads : {1, 3}) {
+                    dwc_problem p = shape(layout, 1, 6, channels, k);
+                    p.activation = k == 4 ? DWC_SILU : DWC_LINEAR;
+                    p.dilation = k == 31 ? 2 : 1;
+                    const Stream stream(p);
+                    dwc_options options = options_with();
+                    options.threads = threads;
+                    const auto whole = stream.run(0, 6, nullptr, options);
+                    for (const bool in_place : {true, false})
+                        ASSERT_TRUE(same_bits(whole, stream.chunked({1, 2, 1, 1, 1}, in_place, options)))
+                            << name_of(p) << " on " << threads << " threads";
+                }
+}
+
+std::string kernel_of_step(dwc_layout layout, int64_t channels, int64_t length = 1) {
+    dwc_problem p = shape(layout, 2, length, channels, 4);
+    p.pad_left = 3;
+    p.stateful = 1;
+    const Plan plan = make_plan(p, options_with());
+    return describe(plan).kernel;
+}
+
+TEST(State, AStepCrossesItsChannelsAtOnce) {
+    for (const dwc_layout layout : {DWC_NLC, DWC_NCL}) {
+        EXPECT_EQ(kernel_of_step(layout, 512).rfind("flat_f32_kany_m1_s1_linear_", 0), 0u) << kernel_of_step(layout, 512);
+        EXPECT_NE(kernel_of_step(layout, 512, 2).rfind("flat_", 0), 0u);
+    }
+}
+
+// Weights packed for the prompt serve the steps.
+TEST(State, PromptAndStepsShareWeights) {
+    dwc_problem prompt = shape(DWC_NLC, 1, 100, 512, 4);
+    prompt.pad_left = 3;
+    dwc_problem step = prompt;
+    step.length = 1;
+    step.stateful = 1;
+    const Plan first = make_plan(prompt, options_with()), later = make_plan(step, options_with());
+    EXPECT_STREQ(describe(first).weights_layout, describe(later).weights_layout);
+}
+
+// State and input too far apart for the kernel's 32-bit offsets: the rows are copied together first.
+TEST(State, FarFromTheInput) {
+    constexpr size_t kBytes = 1 << 16;
+    const auto map = [](uintptr_t hint) {
+        return mmap(reinterpret_cast<void*>(hint), kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    };
+    void *low = map(uintptr_t{1} << 35), *high = map(uintptr_t{1} << 36);
+    ASSERT_TRUE(low != MAP_FAILED && high != MAP_FAILED);
+    const auto apart = static_cast<int64_t>(reinterpret_cast<uintptr_t>(high) - reinterpret_cast<uintptr_t>(low));
+    if (std::llabs(apart) < (int64_t{1} << 34)) GTEST_SKIP() << "the system gave other addresses";
+
+    constexpr int64_t kChannels = 80, kSteps = 3;
+    const Stream stream(shape(DWC_NLC, 1, 4, kChannels, kSteps + 1));
+    const std::vector<float> whole = stream.run(0, 4, nullptr, options_with());
+    dwc_problem p = stream.whole;
+    p.length = 1;
+    p.stateful = 1;
+    p.has_bias = 1;
+    const Plan plan = make_plan(p, options_with());
+    dwc_weights* packed = nullptr;
+    ASSERT_EQ(dwc_weights_pack(plan.get(), stream.w.data(), stream.bias.data(), DWC_WEIGHTS_KERAS, &packed, nullptr),
+              DWC_OK);
+    for (const auto& [state, input] : {std::pair{low, high}, std::pair{high, low}}) {
+        std::memcpy(state, stream.x.data(), kSteps * kChannels * sizeof(float));
+        std::memcpy(input, stream.x.data() + kSteps * kChannels, kChannels * sizeof(float));
+        std::vector<float> y(kChannels);
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = input;
+        args.weights = packed;
+        args.y = y.data();
+        args.state_in = args.state_out = state;
+        dwc_error error{};
+        ASSERT_EQ(dwc_plan_execute(plan.get(), &args, &error), DWC_OK) << error.message;
+        EXPECT_TRUE(same_bits(y, {whole.begin() + kSteps * kChannels, whole.end()}));
+        EXPECT_EQ(std::memcmp(state, stream.x.data() + kChannels, kSteps * kChannels * sizeof(float)), 0);
+    }
+    dwc_weights_destroy(packed);
+    munmap(low, kBytes);
+    munmap(high, kBytes);
 }
 
 // Sequences live in any slots; a negative index is a sequence without past and without future.

@@ -1,0 +1,108 @@
+// Runner of decode steps (both layouts): one new input a sequence, the other taps in its carried state. Every row is a
+// line of channels that one `flat` kernel call crosses: the taps are offsets from the lower of state and input to the
+// rows of the state and to x, so nothing is copied before it is used.
+#include <algorithm>
+#include <cstring>
+
+#include "cost.hpp"
+#include "plan.hpp"
+
+namespace dwc {
+namespace {
+
+class StepRunner final : public Runner {
+   public:
+    StepRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) : Runner(p, k, e) {
+        const int64_t K = p.given.kernel_size;
+        block_ = std::clamp(tile_elements() / (2 * K) / k.v * k.v, int64_t{k.v}, activation_tile / 4);
+        taps_at_ = K * (block_ + k.v) * element_;
+        scratch_bytes_ = taps_at_ + K * static_cast<int64_t>(sizeof(int32_t));
+        stretches_.push_back({0, 1, false, 0});
+        cut(threads, k.v);
+    }
+
+    // As for family `channels` (Keras' own order), so that the plans of a prompt and of its steps share weights.
+    PackedLayout packed() const override {
+        const dwc_problem& g = p_.given;
+        return {Family::channels, g.w_dtype, g.kernel_size, g.channels, g.depth_multiplier, 0};
+    }
+
+    // The state is updated block by block, while L1 holds its rows. No block is narrower than a vector.
+    int64_t block_end(int64_t c, int64_t end) const override { return end - c < block_ + kernel_.v ? end : c + block_; }
+
+    int run(const Task& task, const Job& job) const override {
+        for (int64_t n = task.n0; n < task.n1; ++n)
+            if (const int code = step(n, task.c0, task.c1 - task.c0, job)) return code;
+        return 0;
+    }
+
+   private:
+    int64_t block_, taps_at_;
+
+    int step(int64_t n, int64_t c, int64_t count, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const int64_t C = g.channels, M = g.depth_multiplier, K = g.kernel_size;
+        const char* x = job.x + (n * p_.x.n + c) * element_;
+        const char* state = job.context.rows ? job.context.rows + c * element_ : nullptr;
+        auto* taps = reinterpret_cast<int32_t*>(job.scratch + taps_at_);
+        const char* lowest = offsets(state, x, taps);
+        if (!lowest) lowest = gathered(state, x, count, job.scratch, taps);
+
+        ConvCall call{};
+        call.taps = taps;
+        call.tap_count = static_cast<int32_t>(K);
+        call.max_tap = *std::max_element(taps, taps + K);
+        call.x = {const_cast<char*>(lowest), {{count + call.max_tap, 1}, {1, count}, {1, 0}}};
+        call.w = {const_cast<char*>(job.weights) + c * element_, {{M, C}, {count, 1}, {K, M * C}}};
+        call.b = {const_cast<char*>(job.bias) + c * element_, {{M, C}, {count, 1}}};
+        char* y = job.y + (n * p_.y.n + c * M) * element_;
+        call.y = {y, {{M, 1}, {count, M}, {1, count * M}, {1, 0}}};
+        call.step = 1;
+        call.parameters = activation_.p;
+        if (const int code = call_conv(kernel_, call, false, *job.error)) return code;
+        return epilogue_ ? activate(reinterpret_cast<float*>(y), count * M, 1, 0, job) : 0;
+    }
+
+    // Where the taps lie, in elements from the lower of state and x, which is returned; nullptr where there is no state
+    // or 32 bits do not reach.
+    const char* offsets(const char* state, const char* x, int32_t* taps) const {
+        const int64_t K = p_.given.kernel_size, apart = p_.given.dilation * p_.given.channels;
+        if (K == 1) return *taps = 0, x;
+        if (!state) return nullptr;
+        // As numbers: the two belong to different objects.
+        const auto s = reinterpret_cast<uintptr_t>(state), u = reinterpret_cast<uintptr_t>(x);
+        const uintptr_t low = std::min(s, u), unit = static_cast<uintptr_t>(element_);
+        const uintptr_t farthest = std::max(u - low, s - low + static_cast<uintptr_t>((K - 2) * apart) * unit);
+        if ((u - low) % unit || (s - low) % unit || farthest / unit > static_cast<uintptr_t>(largest_span / 2))
+            return nullptr;
+        for (int64_t k = 0; k + 1 < K; ++k)
+            taps[k] = static_cast<int32_t>(static_cast<int64_t>((s - low) / unit) + k * apart);
+        taps[K - 1] = static_cast<int32_t>((u - low) / unit);
+        return reinterpret_cast<const char*>(low);
+    }
+
+    // Copies of the rows that the taps read, side by side; zeros before the first input.
+    const char* gathered(const char* state, const char* x, int64_t count, char* scratch, int32_t* taps) const {
+        const int64_t K = p_.given.kernel_size, apart = p_.given.dilation * p_.given.channels;
+        const auto bytes = static_cast<size_t>(count * element_);
+        for (int64_t k = 0; k < K; ++k) {
+            char* row = scratch + k * count * element_;
+            taps[k] = static_cast<int32_t>(k * count);
+            if (k + 1 == K)
+                std::memcpy(row, x, bytes);
+            else if (state)
+                std::memcpy(row, state + k * apart * element_, bytes);
+            else
+                std::memset(row, 0, bytes);
+        }
+        return scratch;
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> make_step_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) {
+    return std::make_unique<StepRunner>(p, k, e, threads);
+}
+
+}  // namespace dwc
