@@ -9,6 +9,7 @@
 #include <random>
 #include <sstream>
 
+#include "bench_against.hpp"
 #include "bench_case.hpp"
 #include "bench_report.hpp"
 #include "default_problems.hpp"
@@ -18,7 +19,7 @@ namespace {
 
 struct BenchOptions {
     std::vector<std::string> problems;
-    std::string file;
+    std::string file, against;
     PlanOptions plan;
     int repeats = 31;
     double min_time_ms = 3.0;
@@ -160,30 +161,63 @@ std::string command_line(const BenchOptions &options) {
     if (!options.plan.force_target.empty()) line += " --force-target " + options.plan.force_target;
     if (options.plan.stores != DWC_STORES_AUTO)
         line += options.plan.stores == DWC_STORES_CACHED ? " --stores cached" : " --stores streamed";
+    if (options.plan.plan_level != "default") line += " --plan-level " + options.plan.plan_level;
+    if (!options.against.empty()) line += " --against " + options.against;
     return line;
+}
+
+template <typename Record>
+void print(const std::vector<Record> &records, const Provenance &provenance, bool json) {
+    if (json) {
+        for (const auto &record : records) std::cout << json_line(record, provenance) << '\n';
+    } else {
+        std::cout << text_report(records, provenance);
+    }
+    std::cout.flush();
+}
+
+std::vector<BenchRecord> measure(const std::vector<std::string> &problems, const BenchOptions &options,
+                                 std::vector<std::string> &complaints) {
+    auto cases = prepare(problems, options.plan, complaints);
+    if (cases.empty()) return {};
+    Roofs roofs(cases[0].bench->info().threads);
+    for (const auto &measured : cases) roofs.prepare(measured.bench->roof_request());
+    run_rounds(cases, roofs, options);
+    std::vector<BenchRecord> records;
+    for (const auto &measured : cases) records.push_back(record_of(measured, roofs));
+    return records;
+}
+
+// One problem after the other, so that two large ones need not fit the memory together.
+std::vector<Duel> fights(const std::vector<std::string> &problems, const BenchOptions &options,
+                         std::vector<std::string> &complaints) {
+    std::vector<Duel> duels;
+    for (const auto &problem : problems) {
+        try {
+            duels.push_back(fight(problem, options.plan, options.against, options.repeats, options.min_time_ms));
+        } catch (const Failure &failure) {
+            complaints.push_back(failure.what());
+        }
+    }
+    return duels;
 }
 
 int bench(const BenchOptions &options) {
     options.plan.check_values();
+    if (!options.against.empty() && options.against != "default") {
+        PlanOptions other;
+        other.force_kernel = options.against;
+        other.check_values();
+    }
     const auto problems = problems_of(options);
     Provenance provenance{cpu_model(), utc_date(), dwc_version(), command_line(options), -1, options.repeats};
     if (options.plan.threads == 1) provenance.pinned_cpu = pin_to_one_cpu();
 
     std::vector<std::string> complaints;
-    auto cases = prepare(problems, options.plan, complaints);
-    if (!cases.empty()) {
-        Roofs roofs(cases[0].bench->info().threads);
-        for (const auto &measured : cases) roofs.prepare(measured.bench->roof_request());
-        run_rounds(cases, roofs, options);
-        std::vector<BenchRecord> records;
-        for (const auto &measured : cases) records.push_back(record_of(measured, roofs));
-        if (options.json) {
-            for (const auto &record : records) std::cout << json_line(record, provenance) << '\n';
-        } else {
-            std::cout << text_report(records, provenance);
-        }
-        std::cout.flush();
-    }
+    if (options.against.empty())
+        print(measure(problems, options, complaints), provenance, options.json);
+    else
+        print(fights(problems, options, complaints), provenance, options.json);
     for (const auto &complaint : complaints) std::cerr << "dwconv: " << complaint << '\n';
     return complaints.empty() ? kExitOk : kExitFailure;
 }
@@ -193,12 +227,16 @@ Examples:
   dwconv bench
   dwconv bench --problem f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu
   dwconv bench --problems shapes.txt --json --repeats 101 > records.jsonl
+  dwconv bench --problems shapes.txt --against default
 
 Without --problem or --problems: the built-in list of eleven shapes in both layouts. A problem's result is compared
 with the plain reference before it is timed; max_error is the largest difference. us_min and us_median: hot, on the same
 buffers; us_cold: on buffers that no cache holds. roof_us is the larger of the useful bytes at the copy bandwidth of
 `level`, the smallest cache that holds x and y, and the multiply-adds at their peak plus the activation, all medians of
-this run; pct_roof is roof_us / us_median. With one thread the process is kept on one CPU.)";
+this run; pct_roof is roof_us / us_median. With one thread the process is kept on one CPU.
+
+--against KERNEL instead times another kernel in turns with the problem's own on the same buffers: ratio is the median
+of own time / other time within a round. `default` is the kernel that would be chosen if nothing had been measured.)";
 
 }  // namespace
 
@@ -209,6 +247,8 @@ void register_bench(CLI::App &app, int &exit_code) {
     command->add_option("--problem", options->problems, "Problem string; may be repeated")->type_name("PROBLEM");
     command->add_option("--problems", options->file, "File of problem strings, one a line, # starts a comment")
         ->type_name("FILE");
+    command->add_option("--against", options->against, "Compare with this kernel, or with the default one: default")
+        ->type_name("KERNEL");
     options->plan.add_to(*command);
     command->add_option("--repeats", options->repeats, "Interleaved rounds")
         ->check(CLI::Range(1, 100000))

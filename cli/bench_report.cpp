@@ -54,11 +54,22 @@ std::string roofs_summary(const std::vector<BenchRecord> &records) {
 
 }  // namespace
 
-std::string json_line(const BenchRecord &record, const Provenance &provenance) {
+JsonObject json_of(const Provenance &provenance) {
     JsonObject origin;
     origin.add("cpu", provenance.cpu).add("date", provenance.date).add("dwconv", provenance.version);
     origin.add("command", provenance.command).add("repeats", provenance.repeats);
     origin.add("pinned_cpu", provenance.pinned_cpu);
+    return origin;
+}
+
+std::string origin_line(const Provenance &provenance, int threads) {
+    return format("%s, %d thread%s%s, %d interleaved repeats, dwconv %s, %s\n", provenance.cpu.c_str(), threads,
+                  threads == 1 ? "" : "s",
+                  provenance.pinned_cpu < 0 ? "" : format(" pinned to CPU %d", provenance.pinned_cpu).c_str(),
+                  provenance.repeats, provenance.version.c_str(), provenance.date.c_str());
+}
+
+std::string json_line(const BenchRecord &record, const Provenance &provenance) {
     JsonObject line;
     line.add("problem", record.problem).add("variant", record.variant).add("target", record.target);
     line.add("threads", record.threads).add("us_min", record.us_min).add("us_median", record.us_median);
@@ -69,7 +80,7 @@ std::string json_line(const BenchRecord &record, const Provenance &provenance) {
     line.add("roof_copy_gbs", record.roof.copy_gbs).add("roof_copy_set_bytes", record.roof.copy_set_bytes);
     line.add("roof_fma_gflops", record.roof.fma_gflops).add("roof_activation_ns", record.roof.activation_ns);
     line.add("max_error", record.max_error).add("tolerance", record.tolerance);
-    line.add("provenance", origin);
+    line.add("provenance", json_of(provenance));
     return line.str();
 }
 
@@ -91,11 +102,7 @@ std::string text_report(const std::vector<BenchRecord> &records, const Provenanc
         out += format("note: on %zu of %zu rows the median is over 1.3 times the minimum: the machine was busy\n",
                       swung, records.size());
     }
-    out += format("%s, %d thread%s%s, %d interleaved repeats, dwconv %s, %s\n", provenance.cpu.c_str(),
-                  records[0].threads, records[0].threads == 1 ? "" : "s",
-                  provenance.pinned_cpu < 0 ? "" : format(" pinned to CPU %d", provenance.pinned_cpu).c_str(),
-                  provenance.repeats, provenance.version.c_str(), provenance.date.c_str());
-    return out;
+    return out + origin_line(provenance, records[0].threads);
 }
 
 std::string cpu_model() {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common.hpp"
 #include "roof.hpp"
 
 namespace cli {
@@ -29,6 +30,9 @@ struct Provenance {
     int repeats = 0;
 };
 
+JsonObject json_of(const Provenance &provenance);
+// "AMD EPYC, 1 thread pinned to CPU 1, 31 interleaved repeats, dwconv 0.1.0, 2026-01-31T12:00:00Z", as a line.
+std::string origin_line(const Provenance &provenance, int threads);
 std::string json_line(const BenchRecord &record, const Provenance &provenance);
 std::string text_report(const std::vector<BenchRecord> &records, const Provenance &provenance);
 // The processor's name as the system tells it, or "unknown".

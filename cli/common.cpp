@@ -111,8 +111,10 @@ void PlanOptions::add_to(CLI::App &app) {
     app.add_option("--force-kernel", force_kernel, "Use this kernel (a name of `dwconv list`) or fail")
         ->type_name("NAME");
     app.add_option("--force-target", force_target, "Use kernels of this target or fail")->type_name("NAME");
-    app.add_option("--plan-level", plan_level, "measure: time the kernels that could serve, for 50 ms, and take the best")
-        ->check(CLI::IsMember({"default", "measure"}))
+    app.add_option("--plan-level", plan_level,
+                   "measure: time the kernels that could serve, for 50 ms, and take the best; "
+                   "estimate: ignore what was measured")
+        ->check(CLI::IsMember({"default", "measure", "estimate"}))
         ->capture_default_str()
         ->type_name("LEVEL");
     static const std::map<std::string, dwc_stores> ways{
@@ -130,7 +132,9 @@ dwc_options PlanOptions::to_c() const {
     options.stores = stores;
     options.force_kernel = force_kernel.empty() ? nullptr : force_kernel.c_str();
     options.force_target = force_target.empty() ? nullptr : force_target.c_str();
-    options.plan_level = plan_level == "measure" ? DWC_PLAN_MEASURE : DWC_PLAN_DEFAULT;
+    options.plan_level = plan_level == "measure"    ? DWC_PLAN_MEASURE
+                         : plan_level == "estimate" ? DWC_PLAN_ESTIMATE
+                                                    : DWC_PLAN_DEFAULT;
     return options;
 }
 

@@ -58,7 +58,7 @@ Examples:
   dwconv tune --problems shapes.txt --rank-only --out my.tuned
 
 Compiles kernels that the library does not hold, checks each against the reference, times it in turns with the kernel
-that is chosen now, and appends what it finds to the log, one JSON object a line, failures included. A run that ended
+of the default order, and appends what it finds to the log, one JSON object a line, failures included. A run that ended
 in whatever way goes on where its log ends: the same command with the same --resume. `dwconv promote` makes records of
 logs. --rank-only compiles nothing: it measures the kernels at hand and writes a file for DWC_TUNED_FILE.
 Needs the generator program (installed with the command where Halide was, or DWC_GENERATOR) and a C compiler (cc or CC).

@@ -83,8 +83,8 @@ dwc_status kernel_of_row(const dwc_kernel_row& row, ConvKernel* kernel, dwc_erro
     const int registers = vector_registers(std::string_view(at.processor) == "x86_64", at.lanes);
     if (const std::string rule = broken_rule(point_of(row), at.lanes, registers); !rule.empty())
         return refuse(error, variant_name(point_of(row), dtype_word(row.dtype)) + ": " + rule);
-    *kernel = {row.function, nullptr, row.name,   family, target, row.activation, row.dtype,
-               row.k,        row.stride, row.m,  row.v,  row.t,          row.block};
+    *kernel = {row.function, nullptr,    row.name, family, target, row.activation, row.dtype,
+               row.k,        row.stride, row.m,    row.v,  row.t,  row.block};
     return DWC_OK;
 }
 

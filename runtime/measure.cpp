@@ -17,9 +17,8 @@ using Clock = std::chrono::steady_clock;
 class Scratch {
    public:
     explicit Scratch(int64_t bytes)
-        : data_(::operator new (static_cast<size_t>(std::max<int64_t>(bytes, 1)), std::align_val_t{64}, std::nothrow)) {
-    }
-    ~Scratch() { ::operator delete (data_, std::align_val_t{64}); }
+        : data_(::operator new(static_cast<size_t>(std::max<int64_t>(bytes, 1)), std::align_val_t{64}, std::nothrow)) {}
+    ~Scratch() { ::operator delete(data_, std::align_val_t{64}); }
     Scratch(const Scratch&) = delete;
     void* data() const { return data_; }
 

@@ -26,8 +26,8 @@ dwc_status options_of(const dwc_options* given, dwc_options* options, dwc_error*
     if (o.threads < 0 || o.threads > most_threads)
         return fail(error, DWC_ERROR_THREADS, "threads=%" PRId32 ": must be from 0 (as many as usable) to %d",
                     o.threads, most_threads);
-    if (o.plan_level != DWC_PLAN_DEFAULT && o.plan_level != DWC_PLAN_MEASURE)
-        return fail(error, DWC_ERROR_PLAN_LEVEL, "plan_level=%" PRId32 ": must be DWC_PLAN_DEFAULT or DWC_PLAN_MEASURE",
+    if (o.plan_level < DWC_PLAN_DEFAULT || o.plan_level > DWC_PLAN_ESTIMATE)
+        return fail(error, DWC_ERROR_PLAN_LEVEL, "plan_level=%" PRId32 ": must be a dwc_plan_level constant",
                     o.plan_level);
     if (o.plan_level == DWC_PLAN_MEASURE && (o.measure_ms < 1 || o.measure_ms > longest_measurement_ms))
         return fail(error, DWC_ERROR_PLAN_LEVEL, "measure_ms=%" PRId32 ": must be from 1 to %d", o.measure_ms,

@@ -32,8 +32,8 @@ struct ConvKernel {
     int target;              // index into targets()
     const char* activation;  // fused: "linear", "clamp", "silu"
     dwc_dtype dtype;
-    int k, stride, m;  // 0: at run time
-    int v, t, block;   // the point
+    int k, stride, m;       // 0: at run time
+    int v, t, block;        // the point
     bool recorded = false;  // compiled for records only: the default order takes it where nothing else is eligible
 };
 

@@ -76,14 +76,15 @@ constexpr const char* default_order = "default order: least predicted work of th
 
 Answer answer(const Problem& problem, const Wish& wish, const Knowledge& knowledge, int limit,
               const std::vector<Candidate>& candidates, bool* tuned_here) {
-    if (knowledge.tuned)
+    if (knowledge.tuned && !wish.estimate)
         if (Answer a = tuned_answer(problem, wish.threads, *knowledge.tuned, candidates); a.candidate)
             return *tuned_here = true, a;
     for (int t = limit; t >= 0; t = find_target(targets()[t].parent)) {
         const Candidate* first = least_work(candidates, t, false);
-        if (Answer a = record_answer(problem, wish.threads, t, knowledge.records, knowledge.cpu, candidates, first);
-            a.candidate)
-            return a;
+        if (!wish.estimate)
+            if (Answer a = record_answer(problem, wish.threads, t, knowledge.records, knowledge.cpu, candidates, first);
+                a.candidate)
+                return a;
         if (first) return {first, default_order};
     }
     for (int t = limit; t >= 0; t = find_target(targets()[t].parent))
@@ -132,7 +133,7 @@ void explain_losers(const Problem& problem, Selection* s) {
 
 Wish wish_of(const dwc_options& options) {
     return {from(options.force_kernel, "DWC_FORCE_KERNEL"), from(options.force_target, "DWC_FORCE_TARGET"),
-            options.threads > 0 ? options.threads : usable_cpus()};
+            options.threads > 0 ? options.threads : usable_cpus(), options.plan_level == DWC_PLAN_ESTIMATE};
 }
 
 Knowledge own_knowledge() {

@@ -14,9 +14,10 @@
 namespace dwc {
 
 struct Wish {
-    std::string kernel;  // forced kernel name; empty: none
-    std::string target;  // forced target name; empty: none
-    int threads = 1;     // resolved: at least 1
+    std::string kernel;     // forced kernel name; empty: none
+    std::string target;     // forced target name; empty: none
+    int threads = 1;        // resolved: at least 1
+    bool estimate = false;  // no measurement decides, the default order does
 };
 // The options' wishes, or those of DWC_FORCE_KERNEL and DWC_FORCE_TARGET.
 Wish wish_of(const dwc_options& options);

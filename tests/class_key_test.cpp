@@ -10,6 +10,8 @@ using dwc_test::resolved_problem;
 
 namespace {
 
+dwc::ClassKey key(const std::string& text, int threads = 1) { return dwc::class_of(resolved_problem(text), threads); }
+
 TEST(ClassKey, TextOfProblems) {
     EXPECT_EQ(key("f32_nlc_n1_l3072_c512_k4_m1_s1_d1_pl3_pr0_bias_linear").text(),
               "f32_nlc_k4_m1_s1_d1_c9_l11_n1_t1_linear");

@@ -1,5 +1,7 @@
 // Users without a compiler: `dwconv tune --rank-only`, the file it writes and DWC_TUNED_FILE; plan levels.
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli_process.hpp"
 #include "dwconv/dwconv.h"
@@ -46,6 +48,32 @@ TEST_F(CliTuned, RankOnlyRefusesInOneSentence) {
     EXPECT_EQ(run("tune --rank-only --problem " + kProblem + " --target z80").exit_code, 2);
     const Outcome o = run("tune --rank-only --budget 1s --problem " + kProblem + " --out /no/such/folder/file");
     EXPECT_EQ(o.exit_code, 2) << o.err;
+}
+
+TEST_F(CliTuned, BenchAgainstAnotherKernel) {
+    const std::string quick = " --repeats 3 --min-time 0.01";
+    const Outcome same = run("bench --problem " + kProblem + " --against default --plan-level estimate --json" + quick);
+    ASSERT_EQ(same.exit_code, 0) << same.err;
+    const auto line = nlohmann::json::parse(same.out);
+    EXPECT_EQ(line.at("variant"), line.at("against"));
+    EXPECT_EQ(line.at("rounds"), 3);
+    EXPECT_GT(line.at("us_median").get<double>(), 0);
+    EXPECT_GT(line.at("ratio").get<double>(), 0);
+
+    const Outcome explained = run("explain --json " + kProblem);
+    std::string other;
+    std::istringstream lines(explained.out);
+    for (std::string text; std::getline(lines, text);) {
+        const auto candidate = nlohmann::json::parse(text);
+        if (candidate.at("eligible") && !candidate.at("chosen")) other = candidate.at("variant");
+    }
+    ASSERT_NE(other, "");
+    const Outcome fight = run("bench --problem " + kProblem + " --against " + other + quick);
+    EXPECT_EQ(fight.exit_code, 0) << fight.err;
+    EXPECT_TRUE(holds(fight.out, other)) << fight.out;
+    EXPECT_TRUE(holds(fight.out, "geometric mean: ")) << fight.out;
+
+    EXPECT_EQ(run("bench --problem " + kProblem + " --against no_such_kernel").exit_code, 2);
 }
 
 TEST_F(CliTuned, PlanLevelMeasure) {

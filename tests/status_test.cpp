@@ -136,7 +136,7 @@ const std::vector<Case>& cases() {
              row.family = "banana";
              return dwc_kernel_add(&row, error);
          }},
-        {DWC_ERROR_PLAN_LEVEL, "plan_level=2", option([](dwc_options& o) { o.plan_level = 2; })},
+        {DWC_ERROR_PLAN_LEVEL, "plan_level=3", option([](dwc_options& o) { o.plan_level = 3; })},
         {DWC_ERROR_TUNED, "kernel='nothing'",
          [](dwc_error* error) {
              const dwc_problem p = parse(kProblem);

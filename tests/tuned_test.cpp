@@ -208,7 +208,35 @@ TEST_F(Tuned, BadArguments) {
     EXPECT_NE(std::string(error.message).find("no/such/folder"), std::string::npos) << error.message;
 }
 
-// -------------------------------------------------------------------------------------------------- plan level measure
+// ---------------------------------------------------------------------------------------- plan levels estimate, measure
+
+TEST_F(Tuned, EstimateLooksAtNoMeasurement) {
+    const std::string before = kernel_of(kProblem, options_with()), other = another(kProblem);
+    add(kProblem, other);
+    EXPECT_EQ(kernel_of(kProblem, options_with()), other);
+    dwc_options estimate = options_with();
+    estimate.plan_level = DWC_PLAN_ESTIMATE;
+    const Plan plan = make_plan(parse(kProblem), estimate);
+    EXPECT_EQ(std::string(describe(plan).reason).rfind("default order", 0), 0u) << describe(plan).reason;
+    EXPECT_NE(describe(plan).kernel, other);
+}
+
+// Where a record answers, the estimate is what the record was compared with.
+TEST_F(Tuned, EstimateIgnoresRecords) {
+    int answered = 0;
+    for (int32_t i = 0; i < dwc_record_count(); ++i) {
+        dwc_record record;
+        dwc_record_init(&record);
+        ASSERT_EQ(dwc_record_at(i, &record, nullptr), DWC_OK);
+        dwc_options options = options_with(nullptr, nullptr, record.threads);
+        if (!record.measured || kernel_of(record.problem, options) != record.kernel) continue;
+        options.plan_level = DWC_PLAN_ESTIMATE;
+        EXPECT_EQ(kernel_of(record.problem, options), record.incumbent) << record.problem;
+        ++answered;
+    }
+    if (!answered) GTEST_SKIP() << "no record answers on this machine";
+}
+
 
 dwc_options measuring(int ms, int threads = 1) {
     dwc_options options = options_with(nullptr, nullptr, threads);

@@ -203,8 +203,9 @@ typedef struct dwc_options {
 
 /* How much a plan may do to find its kernel. MEASURE times the kernels that can compute the problem on scratch memory
  * of the problem's own size, once for each class of problems and process: later plans of any level take the result
- * from there, and dwc_tuned_save keeps it. Where the memory cannot be had the plan is made as with DEFAULT. */
-typedef enum dwc_plan_level { DWC_PLAN_DEFAULT = 0, DWC_PLAN_MEASURE = 1 } dwc_plan_level;
+ * from there, and dwc_tuned_save keeps it. Where the memory cannot be had the plan is made as with DEFAULT. ESTIMATE
+ * looks at no measurement, neither the library's records nor what was tuned here: the cost model decides. */
+typedef enum dwc_plan_level { DWC_PLAN_DEFAULT = 0, DWC_PLAN_MEASURE = 1, DWC_PLAN_ESTIMATE = 2 } dwc_plan_level;
 
 DWC_API void dwc_options_init(dwc_options *options);
 

@@ -33,10 +33,10 @@ void check_target(const std::string &name) {
     throw InputError("target=" + name + ": no such target; `dwconv list` names the targets");
 }
 
-// The kernel that a plan for this target (or, where it has none, for its ancestors) runs now; empty: none.
-std::string selected_kernel(const dwc_problem &problem, const std::string &target, int threads) {
-    auto kernel = planned_kernel(problem, target.c_str(), threads);
-    if (!kernel) kernel = planned_kernel(problem, nullptr, threads);
+// The default kernel of this target or, where it has none, of its ancestors; empty: none.
+std::string incumbent_of(const dwc_problem &problem, const std::string &target, int threads) {
+    auto kernel = default_kernel(problem, target.c_str(), threads);
+    if (!kernel) kernel = default_kernel(problem, nullptr, threads);
     return kernel.value_or("");
 }
 
@@ -122,7 +122,7 @@ class Engine {
         const dwc_problem problem = parsed(name);
         ProblemSummary summary;
         summary.problem = name;
-        summary.incumbent = selected_kernel(problem, request_.target, request_.threads);
+        summary.incumbent = incumbent_of(problem, request_.target, request_.threads);
         const std::vector<Candidate> candidates = candidates_of(problem, request_.target, request_.families);
         SearchOptions options = request_.search;
         options.allowance = request_.allowance.value_or(default_allowance(candidates.size()));

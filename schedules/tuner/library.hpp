@@ -30,13 +30,14 @@ inline std::set<std::string> kernel_names() {
     return names;
 }
 
-// The kernel that a plan runs, on `target` alone where it is not nullptr; empty where the plan runs none, nothing where
-// there is no plan.
-inline std::optional<std::string> planned_kernel(const dwc_problem &problem, const char *target, int threads) {
+// The kernel of the default order, which every candidate is compared with whatever was promoted before; on `target`
+// alone where it is not nullptr. Empty where the plan runs no kernel, nothing where there is no plan.
+inline std::optional<std::string> default_kernel(const dwc_problem &problem, const char *target, int threads) {
     dwc_options options;
     dwc_options_init(&options);
     options.threads = threads;
     options.force_target = target;
+    options.plan_level = DWC_PLAN_ESTIMATE;
     dwc_plan *plan = nullptr;
     if (dwc_plan_create(&plan, &problem, &options, nullptr) != DWC_OK) return std::nullopt;
     dwc_plan_info info;

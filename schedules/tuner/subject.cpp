@@ -98,8 +98,6 @@ Subject::Subject(const Data &data, const std::string &kernel, int threads) {
     dwc_options_init(&options);
     options.threads = threads;
     options.force_kernel = kernel.c_str();
-    // Candidates have no form for streamed stores: like is compared with like.
-    options.stores = DWC_STORES_CACHED;
     dwc_error error{};
     dwc_plan *plan = nullptr;
     check(dwc_plan_create(&plan, &data.problem, &options, &error), error);

@@ -219,7 +219,7 @@ void tune(const Options &options) {
     check_target();
     std::vector<std::string> incumbents;
     for (int i = 0; i < dwc_remote_problem_count; ++i)
-        incumbents.push_back(planned_kernel(parsed(dwc_remote_problems[i]), nullptr, options.threads).value_or(""));
+        incumbents.push_back(default_kernel(parsed(dwc_remote_problems[i]), nullptr, options.threads).value_or(""));
     add_candidates();
     const Run run{new_run_id(), dwc_remote_target, dwc_cpu_name(),    machine_json(),
                   now_utc(),    dwc_version(),     dwc_remote_halide, dwc_remote_command};
