@@ -21,6 +21,11 @@ int64_t reach(const Problem& p, int64_t tile) {
     return std::min(p.effective_kernel, 2 * longest_reach) + phases * std::min(tile, int64_t{1} << 16);
 }
 
+// One multiple of the channels at a time, put between the others from a tile in L1.
+bool planar(const Problem& p, const ConvKernel& k) {
+    return k.m == 1 && p.given.depth_multiplier > 1 && k.dtype == DWC_F32;
+}
+
 }  // namespace
 
 std::string refusal(const Problem& p, const ConvKernel& k) {
@@ -31,7 +36,7 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
     const bool step = is_step(p) && k.family == Family::flat;
     if (g.layout != layout && !step) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
     if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
-    if (k.m && k.m != g.depth_multiplier) return text("compiled for depth_multiplier %d", k.m);
+    if (k.m && k.m != g.depth_multiplier && !planar(p, k)) return text("compiled for depth_multiplier %d", k.m);
 
     const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
     if (std::string_view(k.activation) != "linear" && std::string_view(k.activation) != wanted.function)
@@ -63,6 +68,7 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
             if (g.channels > 64) return "for at most 64 channels";
             if (reach(p, period / g.channels * k.t) > longest_reach / g.channels) return too_far;
             if (p.x.t != g.channels || p.y.t != p.out_channels) return "needs time steps that touch";
+            if (planar(p, k) && period * g.depth_multiplier * k.t > 4096) return "its planes do not fit their tile";
             if (period * g.depth_multiplier > 4096) return text("a period would hold %lld positions", number(period));
             break;
         }
@@ -130,6 +136,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
         }
     }
     if (k.k == 0) fixed += 2, per_tap += 0.05;
+    if (planar(p, k)) fixed += 2.5 * lanes;  // outputs are moved one by one
     const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
     if (wanted != k.activation) fixed += 6;  // another pass over the tile in L1
     return static_cast<double>(g.batch) * outputs * (K * per_tap + fixed);

@@ -18,7 +18,8 @@ double predicted_cost(const Problem& problem, const ConvKernel& kernel);
 
 // Outputs along time that one call of a `channels` kernel sees at least: the rows of the shortest dilation phase.
 int64_t phase_rows(const Problem& problem);
-// One new input a sequence after its carried state, in rows of channels that touch: a `flat` kernel crosses them at once.
+// One new input a sequence after its carried state, in rows of channels that touch: a `flat` kernel crosses them at
+// once.
 bool is_step(const Problem& problem);
 // Positions of one period of a `flat` kernel.
 int64_t flat_period(int64_t channels, int v);

@@ -1,6 +1,7 @@
 // A plan is a problem bound to a kernel, and a runner: the code that turns one execution into kernel calls on views.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,7 +76,7 @@ class Runner {
     virtual PackedLayout packed() const;
     // Where the block of channels that starts at `c` ends: what run() takes at once where the problem is stateful.
     virtual int64_t block_end(int64_t /*c*/, int64_t end) const { return end; }
-    int64_t scratch_bytes() const { return scratch_bytes_; }
+    int64_t scratch_bytes() const { return planar() ? planar_at() + planar_elements() * element_ : staging_bytes_; }
     // Whether y is written around the caches, as far as its memory allows.
     bool streams() const { return stream_; }
     void stream(bool on) { stream_ = on && kernel_.stream && !epilogue_; }  // an elementwise kernel reads y again
@@ -89,7 +90,17 @@ class Runner {
     void cut_stretches(int threads, int64_t channel_block, int64_t least);
     // The elementwise kernel on `rows` rows of `count` outputs that a kernel call has just written.
     int activate(float* y, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
-    int64_t tile_elements() const { return stack_tile / element_; }
+    // Whether a kernel for multiplier 1 computes one multiple of the channels at a time.
+    bool planar() const { return kernel_.m == 1 && p_.given.depth_multiplier > 1; }
+    // One call of the kernel, then the elementwise one on `rows` rows of `count` outputs, `row_stride` apart. Or one
+    // call a multiple into planes side by side, whose outputs are then interleaved: at most planar_elements() of them.
+    int call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
+    // What staged copies may take of the stack's tile.
+    int64_t tile_elements() const { return stack_tile / element_ - (planar() ? activation_tile : 0); }
+    // A kernel computes no less than its own tile, and the last block of a row up to two.
+    int64_t planar_elements() const {
+        return std::max(activation_tile, 2 * int64_t{kernel_.v} * kernel_.t * p_.given.depth_multiplier);
+    }
 
     Problem p_;
     const ConvKernel& kernel_;
@@ -98,9 +109,14 @@ class Runner {
     int64_t element_;  // bytes
     int64_t period_ = 0;
     bool stream_ = false;
-    int64_t scratch_bytes_ = 0;
+    int64_t staging_bytes_ = 0;
     std::vector<Stretch> stretches_;
     std::vector<Task> tasks_;
+
+   private:
+    // Where in the scratch memory the planes lie.
+    int64_t planar_at() const { return std::max(staging_bytes_, tile_elements() * element_); }
+    int call_planar(const ConvCall& all, const Job& job) const;
 };
 
 std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e,

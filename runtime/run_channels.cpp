@@ -29,15 +29,13 @@ class ChannelsRunner final : public Runner {
     }
 
     int run(const Task& task, const Job& job) const override {
-        for (int64_t s = task.s0; s < task.s1; ++s) {
-            const Stretch& stretch = stretches_[s];
-            if (stretch.staged) {
-                for (int64_t n = task.n0; n < task.n1; ++n)
-                    if (const int code = run_staged(stretch, n, task, job)) return code;
-            } else if (const int code = run_straight(stretch, task, job)) {
-                return code;
+        for (int64_t n = task.n0; n < task.n1; ++n)
+            for (int64_t s = task.s0; s < task.s1; ++s) {
+                const Stretch& stretch = stretches_[s];
+                if (const int code =
+                        stretch.staged ? run_staged(stretch, n, task, job) : run_straight(stretch, n, task, job))
+                    return code;
             }
-        }
         return 0;
     }
 
@@ -79,7 +77,7 @@ class ChannelsRunner final : public Runner {
 
     void plan_staging() {
         for (const Stretch& s : stretches_)
-            if (s.staged) scratch_bytes_ = std::max(scratch_bytes_, rows_read(kernel_.t) * kernel_.v * element_);
+            if (s.staged) staging_bytes_ = std::max(staging_bytes_, rows_read(kernel_.t) * kernel_.v * element_);
     }
 
     int call(const Block& b, void* x, int64_t x_step, int64_t x_phase, const Job& job) const {
@@ -93,16 +91,15 @@ class ChannelsRunner final : public Runner {
         call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, y_step_}, {b.phases, p_.y.t}}};
         call.step = static_cast<int32_t>(g.stride);
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
-        if (!epilogue_) return 0;
-        for (int64_t phase = 0; phase < b.phases; ++phase) {
+        if (const int code = Runner::call(call, b.channels * M, b.rows, y_step_, job)) return code;
+        for (int64_t phase = 1; epilogue_ && !planar() && phase < b.phases; ++phase) {
             float* row = reinterpret_cast<float*>(y) + phase * p_.y.t;
             if (const int code = activate(row, b.channels * M, b.rows, y_step_, job)) return code;
         }
         return 0;
     }
 
-    int run_straight(const Stretch& s, const Task& task, const Job& job) const {
+    int run_straight(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
         const dwc_problem& g = p_.given;
         const Group& group = groups_[s.group];
         const int64_t C = task.c1 - task.c0, M = g.depth_multiplier, t = kernel_.t, v = kernel_.v;
@@ -114,22 +111,23 @@ class ChannelsRunner final : public Runner {
         rows = std::clamp(largest_span / 4 / (C * std::max(M, g.stride)), t, rows);
         phases = std::clamp<int64_t>(largest_span / 2 / std::max(x_phase_, p_.y.t), 1, phases);
         phases = std::clamp<int64_t>(largest_span / 2 / std::max(rows_read(rows) * C, rows * C * M), 1, phases);
-        if (epilogue_) {
-            channels = std::clamp(activation_tile / (t * M) / v * v, v, C);
-            rows = std::clamp(activation_tile / (channels * M), t, rows);
+        if (epilogue_ || planar()) {
+            // Blocks of one width and whole tiles: what overlaps is computed twice.
+            const int64_t most = std::max(activation_tile / (t * M) / v * v, v), blocks = (C + most - 1) / most;
+            channels = std::min(((C + blocks - 1) / blocks + v - 1) / v * v, C);
+            rows = std::clamp(activation_tile / (channels * M) / t * t, t, rows);
             phases = 1;
         }
-        for (int64_t n = task.n0; n < task.n1; ++n)
-            for (int64_t r = 0; r < group.count; r += phases)
-                for (int64_t i = s.begin; i < s.end; i += rows)
-                    for (int64_t c = 0; c < C; c += channels) {
-                        Block b{n, group.first + r, std::min(phases, group.count - r), i, rows, 0, channels};
-                        b.i = std::min(i, s.end - rows);  // the last block overlaps the one before
-                        b.c = task.c0 + std::min(c, C - channels);
-                        const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
-                        const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
-                        if (const int code = call(b, const_cast<char*>(x), x_step_, x_phase_, job)) return code;
-                    }
+        for (int64_t r = 0; r < group.count; r += phases)
+            for (int64_t i = s.begin; i < s.end; i += rows)
+                for (int64_t c = 0; c < C; c += channels) {
+                    Block b{n, group.first + r, std::min(phases, group.count - r), i, rows, 0, channels};
+                    b.i = std::min(i, s.end - rows);  // the last block overlaps the one before
+                    b.c = task.c0 + std::min(c, C - channels);
+                    const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
+                    const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
+                    if (const int code = call(b, const_cast<char*>(x), x_step_, x_phase_, job)) return code;
+                }
         return 0;
     }
 
@@ -137,7 +135,9 @@ class ChannelsRunner final : public Runner {
         const dwc_problem& g = p_.given;
         const Group& group = groups_[s.group];
         const int64_t C = task.c1 - task.c0, t = kernel_.t, v = kernel_.v;
-        const int64_t room = std::max(tile_elements(), scratch_bytes_ / element_);
+        // Planes of outputs are no larger than what they are computed from.
+        const int64_t planes = planar() ? g.depth_multiplier : 1;
+        const int64_t room = std::max(tile_elements() / planes, staging_bytes_ / element_);
         // Long stretches first (their rows overlap by K - 1), then wide blocks, then many phases at once.
         const int64_t fit = (room / v - g.kernel_size) / g.stride + 1;
         const int64_t rows = std::clamp(fit, t, s.end - s.begin), read = rows_read(rows);

@@ -23,12 +23,12 @@ class FlatRunner final : public Runner {
     }
 
     int run(const Task& task, const Job& job) const override {
-        for (int64_t s = task.s0; s < task.s1; ++s) {
-            const Stretch& stretch = stretches_[s];
-            for (int64_t n = task.n0; n < task.n1; ++n)
+        for (int64_t n = task.n0; n < task.n1; ++n)
+            for (int64_t s = task.s0; s < task.s1; ++s) {
+                const Stretch& stretch = stretches_[s];
                 if (const int code = stretch.staged ? run_staged(stretch, n, job) : run_straight(stretch, n, job))
                     return code;
-        }
+            }
         return 0;
     }
 
@@ -58,8 +58,9 @@ class FlatRunner final : public Runner {
         // What needs a workspace in any case may as well not be staged anew for every tile.
         const int64_t wish = fit < tile_ ? p_.effective_kernel / g.stride : fit;
         block_ = std::max(tile_, std::min(wish, p_.out_length) / steps_ * steps_);
+        if (planar()) block_ = std::min(block_, std::max(tile_, activation_tile / p_.out_channels / steps_ * steps_));
         while (block_ > tile_ && !fits(block_)) block_ = std::max(tile_, block_ / 2 / steps_ * steps_);
-        if (staged) scratch_bytes_ = (phases_.count() * plane(block_) * g.channels + out) * element_;
+        if (staged) staging_bytes_ = (phases_.count() * plane(block_) * g.channels + out) * element_;
         taps_ = phases_.offsets(plane(block_), g.channels);
     }
 
@@ -85,9 +86,7 @@ class FlatRunner final : public Runner {
         call.max_tap = last;
         call.step = 1;
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
-        if (!epilogue_) return 0;
-        return activate(reinterpret_cast<float*>(y), periods * P * M, 1, 0, job);
+        return Runner::call(call, periods * P * M, 1, 0, job);
     }
 
     // Blocks of at most `most` time steps, whole periods, that cover [begin, end) exactly: the last one overlaps the
@@ -107,7 +106,7 @@ class FlatRunner final : public Runner {
     int run_straight(const Stretch& s, int64_t n, const Job& job) const {
         const int64_t C = p_.given.channels, Q = p_.out_channels;
         const int64_t periods = largest_span / std::max(period_ + taps_.back(), period_ * p_.given.depth_multiplier);
-        const int64_t most = epilogue_ ? activation_tile / Q : periods * steps_;
+        const int64_t most = epilogue_ || planar() ? activation_tile / Q : periods * steps_;
         return cover(s.begin, s.end, most, [&](int64_t t, int64_t length) {
             const char* x = job.x + (n * p_.x.n + (t - p_.given.pad_left) * C) * element_;
             return call(const_cast<char*>(x), job.y + (n * p_.y.n + t * Q) * element_, length / steps_, job);

@@ -13,10 +13,12 @@ namespace {
 class StepRunner final : public Runner {
    public:
     StepRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) : Runner(p, k, e) {
-        const int64_t K = p.given.kernel_size;
-        block_ = std::clamp(tile_elements() / (2 * K) / k.v * k.v, int64_t{k.v}, activation_tile / 4);
-        taps_at_ = K * (block_ + k.v) * element_;
-        scratch_bytes_ = taps_at_ + K * static_cast<int64_t>(sizeof(int32_t));
+        const int64_t K = p.given.kernel_size, M = p.given.depth_multiplier;
+        const auto vectors = [&](int64_t channels) { return std::max<int64_t>(channels / k.v, 1) * k.v; };
+        block_ = vectors(activation_tile / M - k.v);
+        gathered_ = std::min(vectors(tile_elements() / (2 * K)), block_);
+        taps_at_ = K * (gathered_ + k.v) * element_;
+        staging_bytes_ = taps_at_ + K * static_cast<int64_t>(sizeof(int32_t));
         stretches_.push_back({0, 1, false, 0});
         cut(threads, k.v);
     }
@@ -27,27 +29,42 @@ class StepRunner final : public Runner {
         return {Family::channels, g.w_dtype, g.kernel_size, g.channels, g.depth_multiplier, 0};
     }
 
-    // The state is updated block by block, while L1 holds its rows. No block is narrower than a vector.
-    int64_t block_end(int64_t c, int64_t end) const override { return end - c < block_ + kernel_.v ? end : c + block_; }
+    // The state is updated block by block, while the caches hold its rows.
+    int64_t block_end(int64_t c, int64_t end) const override { return end_of(c, end, block_); }
 
     int run(const Task& task, const Job& job) const override {
-        for (int64_t n = task.n0; n < task.n1; ++n)
-            if (const int code = step(n, task.c0, task.c1 - task.c0, job)) return code;
+        auto* taps = reinterpret_cast<int32_t*>(job.scratch + taps_at_);
+        for (int64_t n = task.n0; n < task.n1; ++n) {
+            const char* x = job.x + (n * p_.x.n + task.c0) * element_;
+            const char* state = job.context.rows ? job.context.rows + task.c0 * element_ : nullptr;
+            if (const char* lowest = offsets(state, x, taps)) {
+                if (const int code = step(n, task.c0, task.c1 - task.c0, lowest, taps, job)) return code;
+                continue;
+            }
+            for (int64_t c = task.c0, end; c < task.c1; c = end) {
+                end = end_of(c, task.c1, gathered_);
+                const int64_t at = (c - task.c0) * element_;
+                gather(state ? state + at : nullptr, x + at, end - c, job.scratch, taps);
+                if (const int code = step(n, c, end - c, job.scratch, taps, job)) return code;
+            }
+        }
         return 0;
     }
 
    private:
-    int64_t block_, taps_at_;
+    // Channels of a block that reads state and input in place, and of one that copies them first.
+    int64_t block_, gathered_;
+    int64_t taps_at_;
 
-    int step(int64_t n, int64_t c, int64_t count, const Job& job) const {
+    // No block is narrower than a vector.
+    int64_t end_of(int64_t c, int64_t end, int64_t block) const {
+        return end - c < block + kernel_.v ? end : c + block;
+    }
+
+    // Channels [c, c + count), whose taps lie at these offsets from `lowest`.
+    int step(int64_t n, int64_t c, int64_t count, const char* lowest, const int32_t* taps, const Job& job) const {
         const dwc_problem& g = p_.given;
         const int64_t C = g.channels, M = g.depth_multiplier, K = g.kernel_size;
-        const char* x = job.x + (n * p_.x.n + c) * element_;
-        const char* state = job.context.rows ? job.context.rows + c * element_ : nullptr;
-        auto* taps = reinterpret_cast<int32_t*>(job.scratch + taps_at_);
-        const char* lowest = offsets(state, x, taps);
-        if (!lowest) lowest = gathered(state, x, count, job.scratch, taps);
-
         ConvCall call{};
         call.taps = taps;
         call.tap_count = static_cast<int32_t>(K);
@@ -59,8 +76,7 @@ class StepRunner final : public Runner {
         call.y = {y, {{M, 1}, {count, M}, {1, count * M}, {1, 0}}};
         call.step = 1;
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, false, *job.error)) return code;
-        return epilogue_ ? activate(reinterpret_cast<float*>(y), count * M, 1, 0, job) : 0;
+        return Runner::call(call, count * M, 1, 0, job);
     }
 
     // Where the taps lie, in elements from the lower of state and x, which is returned; nullptr where there is no state
@@ -82,7 +98,7 @@ class StepRunner final : public Runner {
     }
 
     // Copies of the rows that the taps read, side by side; zeros before the first input.
-    const char* gathered(const char* state, const char* x, int64_t count, char* scratch, int32_t* taps) const {
+    void gather(const char* state, const char* x, int64_t count, char* scratch, int32_t* taps) const {
         const int64_t K = p_.given.kernel_size, apart = p_.given.dilation * p_.given.channels;
         const auto bytes = static_cast<size_t>(count * element_);
         for (int64_t k = 0; k < K; ++k) {
@@ -95,7 +111,6 @@ class StepRunner final : public Runner {
             else
                 std::memset(row, 0, bytes);
         }
-        return scratch;
     }
 };
 

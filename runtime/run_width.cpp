@@ -21,18 +21,29 @@ class WidthRunner final : public Runner {
         cut(threads, 1);
     }
 
+    // All stretches of a few rows before the next rows: the ends of a row lie in the same lines and pages as its
+    // middle.
     int run(const Task& task, const Job& job) const override {
-        for (int64_t s = task.s0; s < task.s1; ++s) {
-            const Stretch& stretch = stretches_[s];
-            for (int64_t n = task.n0; n < task.n1; ++n)
-                if (const int code =
-                        stretch.staged ? run_staged(stretch, n, task, job) : run_straight(stretch, n, task, job))
-                    return code;
-        }
+        const dwc_problem& g = p_.given;
+        const int64_t row = (g.length + p_.out_length * g.depth_multiplier) * element_;
+        const int64_t rows = std::clamp<int64_t>(block_bytes / std::max<int64_t>(row, 1), 1, task.c1 - task.c0);
+        for (int64_t n = task.n0; n < task.n1; ++n)
+            for (int64_t c = task.c0; c < task.c1; c += rows) {
+                const Task part{n, n + 1, c, std::min(c + rows, task.c1), task.s0, task.s1};
+                for (int64_t s = task.s0; s < task.s1; ++s) {
+                    const Stretch& stretch = stretches_[s];
+                    if (const int code =
+                            stretch.staged ? run_staged(stretch, n, part, job) : run_straight(stretch, n, part, job))
+                        return code;
+                }
+            }
         return 0;
     }
 
    private:
+    // Of x and y together: a quarter of a second-level cache, and enough work to hide three kernel calls.
+    static constexpr int64_t block_bytes = int64_t{1} << 18;
+
     int64_t tile_;
     int64_t block_ = 0;  // outputs of a staged block; with stride > 1 all staged blocks have this many
     Phases phases_;
@@ -59,7 +70,7 @@ class WidthRunner final : public Runner {
         block_ = std::max(tile_, std::min(longest, fit));
         if (longest) {
             const int64_t short_rows = longest < tile_ ? tile_ : 0;  // these need a tile for y as well
-            scratch_bytes_ = (staged_row(block_) + p_.given.depth_multiplier * short_rows) * element_;
+            staging_bytes_ = (staged_row(block_) + p_.given.depth_multiplier * short_rows) * element_;
         }
         if (kernel_.k) return;
         staged_taps_ = phases_.offsets(plane(block_), 1);
@@ -89,10 +100,9 @@ class WidthRunner final : public Runner {
         call.max_tap = r.taps->empty() ? 0 : *std::max_element(r.taps->begin(), r.taps->end());
         call.step = g.stride > 1 ? 0 : static_cast<int32_t>(g.dilation);
         call.parameters = activation_.p;
-        if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
-        if (!epilogue_) return 0;
+        if (const int code = Runner::call(call, r.outputs, r.channels, r.y_c, job)) return code;
         float* y = reinterpret_cast<float*>(r.y);
-        for (int64_t m = 0; m < M; ++m)
+        for (int64_t m = 1; epilogue_ && m < M; ++m)
             if (const int code = activate(y + m * r.y_m, r.outputs, r.channels, r.y_c, job)) return code;
         return 0;
     }
@@ -137,7 +147,7 @@ class WidthRunner final : public Runner {
 
     int run_staged(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
         const dwc_problem& g = p_.given;
-        const int64_t M = g.depth_multiplier, room = std::max(tile_elements(), scratch_bytes_ / element_);
+        const int64_t M = g.depth_multiplier, room = std::max(tile_elements(), staging_bytes_ / element_);
         const bool short_rows = s.end - s.begin < tile_;
         const int64_t outputs = std::clamp(s.end - s.begin, tile_, block_);
         // The offsets of the taps are made for planes of a whole block; with stride 1 they do not depend on it.

@@ -77,6 +77,51 @@ void Runner::cut(int threads, int64_t channel_block) {
     }
 }
 
+int Runner::call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const {
+    if (planar()) return call_planar(call, job);
+    if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
+    return epilogue_ ? activate(static_cast<float*>(call.y.data), count, rows, row_stride, job) : 0;
+}
+
+namespace {
+
+// y(m, i) = planes(i, m) for `count` positions i. M known to the compiler (0: `multiplier`) makes the inner loop a run
+// of loads and stores.
+template <int M>
+void interleave(const float* planes, int64_t apart, int64_t multiplier, int64_t count, float* y) {
+    const int64_t ms = M ? M : multiplier;
+    for (int64_t i = 0; i < count; ++i)
+        for (int64_t m = 0; m < ms; ++m) y[i * ms + m] = planes[m * apart + i];
+}
+
+constexpr decltype(&interleave<0>) interleaves[] = {interleave<0>, interleave<0>, interleave<2>,
+                                                    interleave<3>, interleave<4>, interleave<5>,
+                                                    interleave<6>, interleave<7>, interleave<8>};
+
+}  // namespace
+
+int Runner::call_planar(const ConvCall& all, const Job& job) const {
+    const Axis &i = all.y.axis[1], &j = all.y.axis[2], &n = all.y.axis[3];
+    const int64_t M = p_.given.depth_multiplier, plane = i.extent * j.extent * n.extent;
+    float* planes = reinterpret_cast<float*>(job.scratch + planar_at());
+    for (int64_t m = 0; m < M; ++m) {
+        ConvCall one = all;
+        one.w.data = static_cast<char*>(all.w.data) + m * all.w.axis[0].stride * element_;
+        one.b.data = static_cast<char*>(all.b.data) + m * all.b.axis[0].stride * element_;
+        one.w.axis[0].extent = one.b.axis[0].extent = 1;
+        one.y = {planes + m * plane, {{1, 1}, {i.extent, 1}, {j.extent, i.extent}, {n.extent, i.extent * j.extent}}};
+        if (const int code = call_conv(kernel_, one, false, *job.error)) return code;
+    }
+    if (epilogue_)
+        if (const int code = activate(planes, plane * M, 1, 0, job)) return code;
+    const auto put = interleaves[M < 9 ? M : 0];
+    for (int64_t b = 0; b < n.extent; ++b)
+        for (int64_t r = 0; r < j.extent; ++r)
+            put(planes + (b * j.extent + r) * i.extent, plane, M, i.extent,
+                static_cast<float*>(all.y.data) + r * j.stride + b * n.stride);
+    return 0;
+}
+
 int Runner::activate(float* y, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const {
     return call_activation(*epilogue_, activation_.p, y, count, rows, row_stride, *job.error);
 }
