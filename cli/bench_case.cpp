@@ -3,76 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 namespace cli {
 namespace {
 
+using dwc::tuner::dtype_size;
+using dwc::tuner::Guarded;
+using dwc::tuner::load;
+
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-size_t dtype_size(dwc_dtype dtype) { return dtype == DWC_BF16 ? 2 : 4; }
-
-uint16_t to_bf16(float value) {  // round to nearest, ties to even; the data hold no NaN
-    const auto bits = std::bit_cast<uint32_t>(value);
-    return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-double load(const void *data, dwc_dtype dtype, int64_t i) {
-    if (dtype == DWC_BF16) {
-        return std::bit_cast<float>(static_cast<uint32_t>(static_cast<const uint16_t *>(data)[i]) << 16);
-    }
-    return static_cast<const float *>(data)[i];
-}
-
-// Uniform in [-1, 1), the same in every run (splitmix64).
-class Random {
-   public:
-    explicit Random(uint64_t seed) : state_(seed) {}
-    float next() {
-        uint64_t z = (state_ += 0x9e3779b97f4a7c15ull);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-        return static_cast<float>(static_cast<int64_t>(z) >> 40) * 0x1p-23f;
-    }
-
-   private:
-    uint64_t state_;
-};
-
-void fill_random(void *data, dwc_dtype dtype, size_t count, uint64_t seed) {
-    Random random(seed);
-    for (size_t i = 0; i < count; ++i) {
-        if (dtype == DWC_BF16) {
-            static_cast<uint16_t *>(data)[i] = to_bf16(random.next());
-        } else {
-            static_cast<float *>(data)[i] = random.next();
-        }
-    }
-}
-
-double max_abs(const void *data, dwc_dtype dtype, int64_t count) {
-    double largest = 0;
-    for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(load(data, dtype, i)));
-    return largest;
-}
-
-// Elements from the first to the last one of a tensor with these strides (all zero: dense).
-int64_t extent(int64_t batch, int64_t time, int64_t channels, const int64_t strides[3]) {
-    if (batch == 0 || time == 0 || channels == 0) return 0;
-    if (strides[0] == 0 && strides[1] == 0 && strides[2] == 0) return batch * time * channels;
-    return 1 + (batch - 1) * strides[0] + (time - 1) * strides[1] + (channels - 1) * strides[2];
-}
-
-bool target_has_fma(const std::string &name) {
-    for (const auto &target : all_targets()) {
-        if (name == target.name) return target.fma != 0;
-    }
-    return true;
-}
 
 void refuse_more_than_memory(double bytes) {
     const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
@@ -84,17 +26,17 @@ void refuse_more_than_memory(double bytes) {
 }  // namespace
 
 const char *ColdPool::inputs(dwc_dtype dtype, size_t bytes) {
-    auto found = inputs_.find(dtype);
-    if (found == inputs_.end() || found->second.size() < bytes) {
-        found = inputs_.insert_or_assign(dtype, Buffer(bytes, 0)).first;
-        fill_random(found->second.data(), dtype, bytes / dtype_size(dtype), 7);
+    auto &held = inputs_[dtype];
+    if (!held || held->size() < bytes) {
+        held = std::make_unique<Guarded>(bytes, 0);
+        dwc::tuner::fill(*held, dtype, 7);
     }
-    return found->second.as<char>();
+    return static_cast<const char *>(held->data());
 }
 
 char *ColdPool::outputs(size_t bytes) {
-    if (!outputs_ || outputs_->size() < bytes) outputs_ = std::make_unique<Buffer>(bytes, 0);
-    return outputs_->as<char>();
+    if (!outputs_ || outputs_->size() < bytes) outputs_ = std::make_unique<Guarded>(bytes, 0);
+    return static_cast<char *>(outputs_->data());
 }
 
 BenchCase::BenchCase(const std::string &problem, const PlanOptions &options) : problem_(parse_problem(problem)) {
@@ -102,7 +44,7 @@ BenchCase::BenchCase(const std::string &problem, const PlanOptions &options) : p
         make_plan(options);
         if (info_.flops == 0) throw Failure(kExitFailure, "its output is empty: there is nothing to time");
         make_data();
-    } catch (const Failure &failure) {
+    } catch (const std::runtime_error &failure) {
         throw Failure(kExitFailure, problem + ": " + failure.what());
     }
 }
@@ -121,37 +63,24 @@ void BenchCase::make_plan(const PlanOptions &options) {
 
 void BenchCase::make_data() {
     const dwc_problem &p = problem_;
-    const int64_t outputs = p.channels * p.depth_multiplier;
-    const int64_t x_count = extent(p.batch, p.length, p.channels, p.x_strides);
-    const int64_t y_count = extent(p.batch, info_.out_length, outputs, p.y_strides);
-    w_count_ = p.kernel_size * outputs;
-    bias_count_ = p.has_bias ? outputs : 0;
-    const auto bytes = [](int64_t count, dwc_dtype dtype) { return static_cast<size_t>(count) * dtype_size(dtype); };
+    const double outputs = static_cast<double>(p.channels) * static_cast<double>(p.depth_multiplier);
+    const double batch = static_cast<double>(p.batch);
     // Two outputs, the packed weights and their source, and the sets of the cold executions.
-    refuse_more_than_memory(3.0 * bytes(x_count, p.x_dtype) + 4.0 * bytes(y_count, p.y_dtype) +
-                            2.0 * bytes(w_count_, p.w_dtype));
-
-    // x, w and y start at different places of their page: with equal ones a load waits for an unrelated store.
-    x_ = std::make_unique<Buffer>(bytes(x_count, p.x_dtype), 0);
-    w_ = std::make_unique<Buffer>(bytes(w_count_, p.w_dtype), 1024);
-    y_ = std::make_unique<Buffer>(bytes(y_count, p.y_dtype), 2048);
-    fill_random(x_->data(), p.x_dtype, static_cast<size_t>(x_count), 1);
-    fill_random(w_->data(), p.w_dtype, static_cast<size_t>(w_count_), 2);
-    if (p.has_bias) {
-        bias_ = std::make_unique<Buffer>(bytes(bias_count_, p.w_dtype), 0);
-        fill_random(bias_->data(), p.w_dtype, static_cast<size_t>(bias_count_), 3);
-    }
+    refuse_more_than_memory(
+        batch * (3.0 * static_cast<double>(p.length * p.channels) * static_cast<double>(dtype_size(p.x_dtype)) +
+                 4.0 * static_cast<double>(info_.out_length) * outputs * static_cast<double>(dtype_size(p.y_dtype))) +
+        2.0 * static_cast<double>(p.kernel_size) * outputs * static_cast<double>(dtype_size(p.w_dtype)));
+    data_ = std::make_unique<dwc::tuner::Data>(p, false);
     if (state_bytes()) {
-        state_ = std::make_unique<Buffer>(state_bytes(), 3072);
-        fill_random(state_->data(), p.x_dtype, state_bytes() / dtype_size(p.x_dtype), 4);
+        state_ = std::make_unique<Guarded>(state_bytes(), 3072);
+        dwc::tuner::fill(*state_, p.x_dtype, 4);
     }
-    if (const size_t scratch = dwc_plan_workspace_size(plan_.get())) workspace_ = std::make_unique<Buffer>(scratch, 0);
+    if (const size_t scratch = dwc_plan_workspace_size(plan_.get())) workspace_ = std::make_unique<Guarded>(scratch, 0);
 
     dwc_error error{};
     dwc_weights *packed = nullptr;
-    check(
-        dwc_weights_pack(plan_.get(), w_->data(), bias_ ? bias_->data() : nullptr, DWC_WEIGHTS_KERAS, &packed, &error),
-        error);
+    check(dwc_weights_pack(plan_.get(), data_->w.data(), data_->bias_or_null(), DWC_WEIGHTS_KERAS, &packed, &error),
+          error);
     packed_.reset(packed);
 }
 
@@ -173,40 +102,24 @@ void BenchCase::execute(const void *x, void *y, void *state) const {
 
 void BenchCase::verify() {
     const dwc_problem &p = problem_;
-    const Buffer expected(y_->size(), 0);
+    const Guarded expected(data_->y.size(), 0);
     dwc_error error{};
-    check(dwc_reference(&p, x_->data(), w_->data(), bias_ ? bias_->data() : nullptr, expected.data(), DWC_WEIGHTS_KERAS,
-                        target_has_fma(info_.target ? info_.target : ""), &error),
+    check(dwc_reference(&p, data_->x.data(), data_->w.data(), data_->bias_or_null(), expected.data(), DWC_WEIGHTS_KERAS,
+                        dwc::tuner::target_has_fma(info_.target), &error),
           error);
-    execute(x_->data(), y_->data(), nullptr);
+    execute(data_->x.data(), data_->y.data(), nullptr);
 
-    const auto count = static_cast<int64_t>(y_->size() / dtype_size(p.y_dtype));
-    const double max_y = max_abs(expected.data(), p.y_dtype, count);
-    // Rounding of K fused steps (and the bias). An activation scales it by its slope, which for those with a slope
-    // above one is bounded by the result or a parameter, and adds a few roundings of its own; a 16-bit result may
-    // round to the neighbour.
-    constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
-    tolerance_ = kEpsilon * static_cast<double>(p.kernel_size) *
-                 max_abs(x_->data(), p.x_dtype, static_cast<int64_t>(x_->size() / dtype_size(p.x_dtype))) *
-                 max_abs(w_->data(), p.w_dtype, w_count_);
-    if (p.has_bias) tolerance_ += kEpsilon * max_abs(bias_->data(), p.w_dtype, bias_count_);
-    if (p.activation != DWC_LINEAR) {
-        double scale = std::max(1.0, max_y);
-        for (const float parameter : p.activation_params) {
-            if (std::isfinite(parameter)) scale = std::max<double>(scale, std::fabs(parameter));
-        }
-        tolerance_ = scale * (2 * tolerance_ + 16 * kEpsilon);
-    }
-    if (p.y_dtype == DWC_BF16) tolerance_ += 0x1p-7 * max_y;
-
+    tolerance_ = dwc::tuner::tolerance(*data_, dwc::tuner::max_abs(expected, p.y_dtype));
     max_error_ = 0;
+    const auto count = static_cast<int64_t>(expected.size() / dtype_size(p.y_dtype));
     for (int64_t i = 0; i < count; ++i) {
-        const double error_i = std::fabs(load(y_->data(), p.y_dtype, i) - load(expected.data(), p.y_dtype, i));
-        if (!(error_i <= tolerance_)) {  // also where it is NaN
+        const double is = load(data_->y.data(), p.y_dtype, i), should = load(expected.data(), p.y_dtype, i);
+        if (std::isnan(is) && std::isnan(should)) continue;  // between the elements of a strided output
+        const double error_i = std::fabs(is - should);
+        if (!(error_i <= tolerance_)) {  // also where one is NaN
             throw Failure(kExitFailure,
                           format("%s: %s is wrong: element %lld is %.9g where the reference says %.9g (tolerance %.3g)",
-                                 info_.problem, info_.kernel, static_cast<long long>(i), load(y_->data(), p.y_dtype, i),
-                                 load(expected.data(), p.y_dtype, i), tolerance_));
+                                 info_.problem, info_.kernel, static_cast<long long>(i), is, should, tolerance_));
         }
         max_error_ = std::max(max_error_, error_i);
     }
@@ -220,7 +133,8 @@ constexpr double kLargeBytes = 1 << 20;
 double BenchCase::time_hot(double seconds) {
     const auto run = [this](int64_t count) {
         const auto start = Clock::now();
-        for (int64_t i = 0; i < count; ++i) execute(x_->data(), y_->data(), state_ ? state_->data() : nullptr);
+        for (int64_t i = 0; i < count; ++i)
+            execute(data_->x.data(), data_->y.data(), state_ ? state_->data() : nullptr);
         return seconds_since(start);
     };
     run(kWarmUps);
@@ -233,7 +147,7 @@ double BenchCase::time_hot(double seconds) {
 
 double BenchCase::time_cold(ColdPool &pool) {
     const auto up = [](size_t bytes) { return (bytes + 63) / 64 * 64; };
-    const size_t x_bytes = up(x_->size()), y_only = up(y_->size()), y_bytes = y_only + up(state_bytes());
+    const size_t x_bytes = up(data_->x.size()), y_only = up(data_->y.size()), y_bytes = y_only + up(state_bytes());
     const size_t sets = std::max<size_t>(2, pool.rotation_bytes() / (x_bytes + y_bytes) + 1);
     const char *x = pool.inputs(problem_.x_dtype, sets * x_bytes);
     char *y = pool.outputs(sets * y_bytes);

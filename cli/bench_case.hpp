@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "bench_buffer.hpp"
 #include "common.hpp"
 #include "roof.hpp"
+#include "tuner/subject.hpp"
 
 namespace cli {
 
@@ -25,8 +25,8 @@ class ColdPool {
 
    private:
     size_t rotation_bytes_;
-    std::map<dwc_dtype, Buffer> inputs_;
-    std::unique_ptr<Buffer> outputs_;
+    std::map<dwc_dtype, std::unique_ptr<dwc::tuner::Guarded>> inputs_;
+    std::unique_ptr<dwc::tuner::Guarded> outputs_;
 };
 
 class BenchCase {
@@ -69,8 +69,8 @@ class BenchCase {
     double plan_us_ = 0, max_error_ = 0, tolerance_ = 0;
     std::unique_ptr<dwc_plan, PlanDeleter> plan_;
     std::unique_ptr<dwc_weights, WeightsDeleter> packed_;
-    std::unique_ptr<Buffer> x_, w_, bias_, y_, state_, workspace_;
-    int64_t w_count_ = 0, bias_count_ = 0;
+    std::unique_ptr<dwc::tuner::Data> data_;
+    std::unique_ptr<dwc::tuner::Guarded> state_, workspace_;
 };
 
 }  // namespace cli

@@ -77,9 +77,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"f32_ncl_n2_l700_c3_k768_m1_s1_d1_pl767_pr0_bias_linear", false},
                     std::pair{"f32_ncl_n1_l9000_c2_k768_m1_s1_d16_pl12272_pr0_bias_linear", true},
                     std::pair{"f32_ncl_n1_l20000_c2_k31_m2_s3_d500_pl15000_pr0_bias_linear", true}),
-    [](const auto& info) {
-        return case_name({info.param.first, info.index});
-    });
+    [](const auto& info) { return case_name({info.param.first, info.index}); });
 
 // ------------------------------------------------------------------------------------------ slices of wider tensors
 
@@ -97,6 +95,38 @@ dwc_problem sliced(const char* text, int64_t x_wider, int64_t y_wider, int64_t b
     set(p.x_strides, p.length, p.channels, x_wider);
     set(p.y_strides, out, p.channels * p.depth_multiplier, y_wider);
     return p;
+}
+
+// Multipliers without a kernel run a kernel for 1 once a multiple, into planes that are interleaved.
+TEST(Multipliers, WithoutAKernelOfTheirOwn) {
+    int vectors = 0;
+    for (const dwc_target_info& target : running_targets())
+        for (const int64_t m : {5, 7, 9, 40, 300})
+            for (const int64_t channels : {3, 17, 64, 100})
+                for (const int64_t k : {1, 4, 31})
+                    for (const int64_t dilation : {1, 3}) {
+                        if (m * channels * k > 40000) continue;
+                        dwc_problem p;
+                        dwc_problem_init(&p);
+                        p.batch = 2;
+                        p.length = 150;
+                        p.channels = channels;
+                        p.kernel_size = k;
+                        p.depth_multiplier = m;
+                        p.dilation = dilation;
+                        p.stride = dilation == 1 && k == 4 ? 3 : 1;
+                        p.pad_left = 2;
+                        p.pad_right = k == 31 ? 40 : 0;
+                        p.has_bias = 1;
+                        p.activation = k == 4 ? DWC_RELU6 : DWC_LINEAR;
+                        const Workload work(p);
+                        const dwc_options options = options_with(target.name, nullptr, m == 5 ? 3 : 1);
+                        EXPECT_EQ(work.difference(work.run(options), work.reference(target.fma != 0)), "")
+                            << name_of(p) << " on " << target.name;
+                        vectors +=
+                            std::string(describe(make_plan(p, options)).kernel).find("_m1_") != std::string::npos;
+                    }
+    EXPECT_GT(vectors, 50);
 }
 
 TEST(Strided, SlicesOfWiderTensors) {

@@ -28,33 +28,12 @@ std::string format(const dwc_problem &problem) {
     return text;
 }
 
-// Without an activation the sum's bits are part of the contract. Else rounding of K fused steps and the bias, which an
-// activation scales by its slope (for those with a slope above one bounded by the result or a parameter), and a few
-// roundings of its own; a 16-bit result may round to the neighbour.
-double tolerance(const Data &data, double max_y) {
-    constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
-    const dwc_problem &p = data.problem;
-    if (p.activation == DWC_LINEAR) return 0;
-    double bound = kEpsilon * static_cast<double>(p.kernel_size) * data.max_abs_x() * data.max_abs_w();
-    if (p.has_bias) bound += kEpsilon * data.max_abs_bias();
-    double scale = std::max(1.0, max_y);
-    for (const float parameter : p.activation_params)
-        if (std::isfinite(parameter)) scale = std::max<double>(scale, std::fabs(parameter));
-    bound = scale * (2 * bound + 16 * kEpsilon);
-    return p.y_dtype == DWC_BF16 ? bound + 0x1p-7 * max_y : bound;
-}
-
 // Elements that no output has (where y is strided) hold the pattern on both sides.
 std::string compare(const Data &data, const Guarded &expected) {
     const dwc_dtype dtype = data.problem.y_dtype;
     const size_t size = dtype_size(dtype);
     const auto count = static_cast<int64_t>(expected.size() / size);
-    double max_y = 0;
-    for (int64_t i = 0; i < count; ++i) {
-        const double value = std::fabs(load(expected.data(), dtype, i));
-        if (value > max_y) max_y = value;
-    }
-    const double bound = tolerance(data, max_y);
+    const double bound = tolerance(data, max_abs(expected, dtype));
     for (int64_t i = 0; i < count; ++i) {
         const char *got = static_cast<const char *>(data.y.data()) + static_cast<size_t>(i) * size;
         if (std::memcmp(got, static_cast<const char *>(expected.data()) + static_cast<size_t>(i) * size, size) == 0)

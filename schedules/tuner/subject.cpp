@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 namespace dwc::tuner {
@@ -29,7 +30,21 @@ size_t bytes_of(int64_t count, dwc_dtype dtype) {
     return static_cast<size_t>(count) * dtype_size(dtype);
 }
 
-// Uniform in [-1, 1), the same in every run (splitmix64).
+}  // namespace
+
+void check(dwc_status status, const dwc_error &error) {
+    if (status != DWC_OK) throw std::runtime_error(error.message[0] ? error.message : dwc_status_string(status));
+}
+
+size_t dtype_size(dwc_dtype dtype) { return dtype == DWC_BF16 ? 2 : 4; }
+
+double load(const void *data, dwc_dtype dtype, int64_t i) {
+    if (dtype == DWC_BF16)
+        return std::bit_cast<float>(static_cast<uint32_t>(static_cast<const uint16_t *>(data)[i]) << 16);
+    return static_cast<const float *>(data)[i];
+}
+
+// splitmix64
 void fill(const Guarded &buffer, dwc_dtype dtype, uint64_t state) {
     for (size_t i = 0; i < buffer.size() / dtype_size(dtype); ++i) {
         uint64_t z = (state += 0x9e3779b97f4a7c15ull);
@@ -62,18 +77,18 @@ bool target_has_fma(const char *name) {
     return true;
 }
 
-}  // namespace
-
-void check(dwc_status status, const dwc_error &error) {
-    if (status != DWC_OK) throw std::runtime_error(error.message[0] ? error.message : dwc_status_string(status));
-}
-
-size_t dtype_size(dwc_dtype dtype) { return dtype == DWC_BF16 ? 2 : 4; }
-
-double load(const void *data, dwc_dtype dtype, int64_t i) {
-    if (dtype == DWC_BF16)
-        return std::bit_cast<float>(static_cast<uint32_t>(static_cast<const uint16_t *>(data)[i]) << 16);
-    return static_cast<const float *>(data)[i];
+double tolerance(const Data &data, double max_y) {
+    constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
+    const dwc_problem &p = data.problem;
+    if (p.activation == DWC_LINEAR) return 0;
+    double bound =
+        kEpsilon * static_cast<double>(p.kernel_size) * max_abs(data.x, p.x_dtype) * max_abs(data.w, p.w_dtype);
+    if (p.has_bias) bound += kEpsilon * max_abs(data.bias, p.w_dtype);
+    double scale = std::max(1.0, max_y);
+    for (const float parameter : p.activation_params)
+        if (std::isfinite(parameter)) scale = std::max<double>(scale, std::fabs(parameter));
+    bound = scale * (2 * bound + 16 * kEpsilon);
+    return p.y_dtype == DWC_BF16 ? bound + 0x1p-7 * max_y : bound;
 }
 
 Data::Data(const dwc_problem &p, bool guarded)
@@ -88,10 +103,6 @@ Data::Data(const dwc_problem &p, bool guarded)
     fill(w, p.w_dtype, 2);
     fill(bias, p.w_dtype, 3);
 }
-
-double Data::max_abs_x() const { return max_abs(x, problem.x_dtype); }
-double Data::max_abs_w() const { return max_abs(w, problem.w_dtype); }
-double Data::max_abs_bias() const { return max_abs(bias, problem.w_dtype); }
 
 Subject::Subject(const Data &data, const std::string &kernel, int threads) {
     dwc_options options;

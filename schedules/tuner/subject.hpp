@@ -20,7 +20,6 @@ struct Data {
     int64_t out_length = 0;
     Guarded x, w, bias, y;  // x, w and bias hold numbers in [-1, 1), the same in every run
     const void *bias_or_null() const { return problem.has_bias ? bias.data() : nullptr; }
-    double max_abs_x() const, max_abs_w() const, max_abs_bias() const;
 };
 
 class Subject {
@@ -46,5 +45,15 @@ class Subject {
 
 size_t dtype_size(dwc_dtype dtype);
 double load(const void *data, dwc_dtype dtype, int64_t i);
+// Numbers in [-1, 1), the same for one seed in every run.
+void fill(const Guarded &buffer, dwc_dtype dtype, uint64_t seed);
+double max_abs(const Guarded &buffer, dwc_dtype dtype);
+bool target_has_fma(const char *name);
+
+// How far an element may be from the reference's, whose largest magnitude is `max_y`. Without an activation the sum's
+// bits are part of the contract: 0. Else rounding of K fused steps and the bias, which an activation scales by its
+// slope (for those with a slope above one bounded by the result or a parameter), and a few roundings of its own; a
+// 16-bit result may round to the neighbour.
+double tolerance(const Data &data, double max_y);
 
 }  // namespace dwc::tuner
