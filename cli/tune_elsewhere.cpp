@@ -56,6 +56,7 @@ int tune_static(const TuneOptions &tune, const ElsewhereOptions &options) {
     request.defaults = default_points(request.target, options.schedules);
     request.jobs = jobs_of(tune);
     request.allowance = tune.candidates;
+    if (tune.budget_s > 0) request.budget_s = tune.budget_s;
     request.shard = tune.shard;
     request.shards = tune.shards;
     request.cpu = options.cpu;
@@ -78,6 +79,9 @@ int tune_static(const TuneOptions &tune, const ElsewhereOptions &options) {
 }
 
 int tune_remote(const TuneOptions &tune, const ElsewhereOptions &options) {
+    if (tune.budget_s > 0)
+        throw Failure(kExitInvalid,
+                      "--budget: the program on the device runs to its end; --candidates and --rounds limit it");
     tuner::RemoteRequest request;
     request.target = tune.target.empty() ? best_target() : tune.target;
     for (size_t i = 0; i < tune.problems.size(); ++i)

@@ -65,6 +65,10 @@ class Test:
         code, _, _ = self.tune(*words)
         again = self.read_log("static.jsonl")
         self.expect(code == 0 and len(again[0]) == 2 and again[1] == results, "resumed without a new estimate")
+        # No problem is begun after the budget: one of the first is enough for ten milliseconds.
+        code, _, err = self.tune("--problem", NCL, *words[:10], "--resume", "short.jsonl", *words[12:], "--budget", "0.01s")
+        short = self.read_log("short.jsonl")[1]
+        self.expect(code == 0 and len({r["problem"] for r in short}) == 1, f"budget: {code} {err} {len(short)}")
         self.refuse("no-such-cpu", *words[:7], "no-such-cpu", "--resume", "other.jsonl")
         self.refuse("--cpu", "--problem", NLC, "--cost", "static")
         self.refuse("--cost static", "--problem", NLC, "--cpu", "znver4")
@@ -103,6 +107,7 @@ class Test:
         runs, results = self.read_log("cut.jsonl")
         self.expect(code == 1 and "255" in err and len(runs) == 1 and 1 <= len(results) < 4, f"cut: {code} {err}")
         self.refuse("--resume", *words, "--remote", "sh -c")
+        self.refuse("--budget", *words, "--remote", "sh -c", "--resume", "remote.jsonl", "--budget", "10s")
         self.refuse("folder", *words, "--emit-remote", "no/such/folder/program")
         self.refuse("DWC_REMOTE_KIT", *words, "--emit-remote", "other", DWC_REMOTE_KIT="/no/such/folder")
         self.refuse("no/such/compiler", *words, "--emit-remote", "other", CXX="no/such/compiler")

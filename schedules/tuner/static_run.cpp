@@ -57,7 +57,7 @@ class StaticRun {
                 mine.push_back(request_.problems[i]);
         standing_.problems = mine.size();
         std::vector<ProblemSummary> summaries;
-        for (size_t i = 0; i < mine.size() && !stop_; ++i) {
+        for (size_t i = 0; i < mine.size() && !stop_ && elapsed() < request_.budget_s; ++i) {
             standing_.problem = i + 1;
             summaries.push_back(tune_problem(mine[i]));
             reporter_.problem_done(summaries.back());
@@ -219,7 +219,7 @@ class StaticRun {
 
     void report(const std::string &doing) {
         standing_.doing = doing;
-        standing_.elapsed_s = std::chrono::duration<double>(Clock::now() - start_).count();
+        standing_.elapsed_s = elapsed();
         reporter_.standing(standing_);
     }
 
@@ -227,6 +227,7 @@ class StaticRun {
     Reporter &reporter_;
     const std::atomic<bool> &stop_;
     const Clock::time_point start_ = Clock::now();
+    double elapsed() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
     const StaticCpu cpu_;
     const TunerTarget target_;
     LogWriter log_;

@@ -1,6 +1,8 @@
 // A tuning run without the machine: the same search as engine.hpp's, its answers from static_cost.hpp.
 #pragma once
 
+#include <limits>
+
 #include "engine.hpp"
 #include "static_cost.hpp"
 
@@ -14,7 +16,8 @@ struct StaticRequest {
     int jobs = 1;
     std::optional<size_t> allowance;  // as in TuneRequest
     int shard = 1, shards = 1;
-    std::string cpu;  // LLVM's name
+    double budget_s = std::numeric_limits<double>::infinity();  // no problem is begun after it
+    std::string cpu;                                            // LLVM's name
     double ghz = 3;
     std::string log_path, command, generator;
 };
