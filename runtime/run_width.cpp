@@ -17,16 +17,13 @@ class WidthRunner final : public Runner {
         : Runner(p, k, e), tile_(int64_t{k.v} * k.t), phases_(p.given.stride, p.given.dilation, p.given.kernel_size) {
         add_stretches();
         plan_staging();
+        plan_rows();
         cut_stretches(threads, 1, 4 * tile_);
         cut(threads, 1);
     }
 
-    // All stretches of a few rows before the next rows: the ends of a row lie in the same lines and pages as its
-    // middle.
     int run(const Task& task, const Job& job) const override {
-        const dwc_problem& g = p_.given;
-        const int64_t row = (g.length + p_.out_length * g.depth_multiplier) * element_;
-        const int64_t rows = std::clamp<int64_t>(block_bytes / std::max<int64_t>(row, 1), 1, task.c1 - task.c0);
+        const int64_t rows = std::min(rows_, task.c1 - task.c0);
         for (int64_t n = task.n0; n < task.n1; ++n)
             for (int64_t c = task.c0; c < task.c1; c += rows) {
                 const Task part{n, n + 1, c, std::min(c + rows, task.c1), task.s0, task.s1};
@@ -41,11 +38,9 @@ class WidthRunner final : public Runner {
     }
 
    private:
-    // Of x and y together: a quarter of a second-level cache, and enough work to hide three kernel calls.
-    static constexpr int64_t block_bytes = int64_t{1} << 18;
-
     int64_t tile_;
     int64_t block_ = 0;  // outputs of a staged block; with stride > 1 all staged blocks have this many
+    int64_t rows_;       // that go through all stretches before the next ones do
     Phases phases_;
     // Tap offsets on the row itself and on its staged phases; empty where the kernel's taps are a fixed step apart.
     std::vector<int32_t> straight_taps_, staged_taps_;
@@ -75,6 +70,19 @@ class WidthRunner final : public Runner {
         if (kernel_.k) return;
         staged_taps_ = phases_.offsets(plane(block_), 1);
         if (g.stride == 1) straight_taps_ = staged_taps_;
+    }
+
+    // Where the ends are a good part of a short row, they are computed with its middle, whose lines and pages they
+    // share: a quarter of a second-level cache of x and y at a time. Where they are not, that only makes more calls.
+    void plan_rows() {
+        constexpr int64_t block_bytes = int64_t{1} << 18, short_bytes = int64_t{1} << 14;
+        const dwc_problem& g = p_.given;
+        int64_t staged = 0;
+        for (const Stretch& s : stretches_) staged += s.staged ? s.end - s.begin : 0;
+        const int64_t row = (g.length + p_.out_length * g.depth_multiplier) * element_;
+        rows_ = staged > p_.out_length / 16 && row <= short_bytes
+                    ? std::max<int64_t>(block_bytes / std::max<int64_t>(row, 1), 1)
+                    : g.channels;
     }
 
     // One kernel call: `outputs` outputs of channels [c, c + channels).

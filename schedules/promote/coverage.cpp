@@ -49,19 +49,19 @@ class Choice {
     }
 
     // Fills the budget, improves the set by exchanges, then does both again without one of its members at a time; what
-    // is better is kept until nothing is. `fixed` kernels stay.
-    void fill(size_t budget, const Set &fixed) {
+    // is better is kept until nothing is.
+    void fill(size_t budget) {
         grow(budget, -1);
-        exchange(fixed, -1);
+        exchange(-1);
         for (bool changed = true; changed;) {
             changed = false;
             for (const auto &[name, out] : numbers_) {
-                if (!replaceable(out, fixed)) continue;
+                if (!replaceable(out)) continue;
                 const Set before = inside_;
                 const double now = total(inside_);
                 inside_[out] = 0;
                 grow(budget, out);
-                exchange(fixed, out);
+                exchange(out);
                 if (total(inside_) < now - least_saving)
                     changed = true;
                 else
@@ -70,7 +70,6 @@ class Choice {
         }
     }
 
-    const Set &inside() const { return inside_; }
     void forget_needs() { needs_.clear(); }
 
     Loss assign() {
@@ -97,9 +96,9 @@ class Choice {
     }
 
    private:
-    bool replaceable(int kernel, const Set &fixed) const {
+    bool replaceable(int kernel) const {
         const auto number = static_cast<size_t>(kernel);
-        return inside_[number] && !free_[number] && !(number < fixed.size() && fixed[number]);
+        return inside_[number] && !free_[number];
     }
 
     // Adds whatever saves most, but not `without`.
@@ -120,13 +119,13 @@ class Choice {
     }
 
     // Exchanges one kernel for another while that saves something.
-    void exchange(const Set &fixed, int without) {
+    void exchange(int without) {
         for (bool changed = true; changed;) {
             changed = false;
             Set best;
             double least = total(inside_) - least_saving;
             for (const auto &[out_name, out] : numbers_) {
-                if (!replaceable(out, fixed)) continue;
+                if (!replaceable(out)) continue;
                 for (const auto &[in_name, in] : numbers_) {
                     if (inside_[in] || in == without) continue;
                     Set other = inside_;
@@ -172,15 +171,13 @@ class Choice {
 Coverage choose(Database *database, const std::string &target, const std::set<std::string> &defaults, size_t budget) {
     Choice choice(defaults);
     Coverage coverage;
-    Set fixed;
     for (const Source source : {Source::measured, Source::static_cost}) {
         choice.forget_needs();
         for (auto &[key, evidence] : database->evidence)
             if (key.target == target && key.source == source) choice.add(target, key, &evidence);
-        choice.fill(budget, fixed);
+        if (source == Source::measured) choice.fill(budget);
         const Loss loss = choice.assign();
         if (source == Source::measured) coverage.measured = loss;
-        fixed = choice.inside();
     }
     coverage.recorded = choice.recorded_names();
     return coverage;

@@ -24,8 +24,8 @@ struct Coverage {
 
 // Chooses at most `budget` kernels of `target` besides `defaults` (names without "@target"), which are compiled anyway,
 // and sets `chosen` of its evidence. Greedily by what a kernel saves over all problems, then by exchanges and by
-// leaving out one at a time, while that saves more; measured evidence first, estimates from what budget is left. Ties
-// by name.
+// leaving out one at a time, while that saves more. No kernel is compiled for an estimate, which knows neither spills
+// nor caches well enough: it names the best of those that are there. Ties by name.
 Coverage choose(Database *database, const std::string &target, const std::set<std::string> &defaults, size_t budget);
 
 }  // namespace dwc::promote
