@@ -45,9 +45,14 @@ dwc_weights* pack(const PackedLayout& layout, const void* w, const void* bias, d
     const int64_t bias_offset = aligned(layout.taps * per_tap * element);
     auto result = std::unique_ptr<dwc_weights>(new (std::nothrow) dwc_weights);
     if (!result) return nullptr;
-    void* memory = std::aligned_alloc(64, static_cast<size_t>(aligned(bias_offset + per_tap * element) + 64));
+    // A load waits for an older store at the same place of another page, and outputs mostly start at the beginning of a
+    // page or near its middle: weights a quarter into one stay away from both.
+    constexpr int64_t page = 4096, into_page = 1024;
+    const int64_t bytes = into_page + aligned(bias_offset + per_tap * element) + 64;
+    void* memory = std::aligned_alloc(page, static_cast<size_t>((bytes + page - 1) / page * page));
     if (!memory) return nullptr;
-    result->data = {static_cast<char*>(memory), std::free};
+    result->data = {static_cast<char*>(memory) + into_page,
+                    [](void* data) { std::free(static_cast<char*>(data) - into_page); }};
     result->bias_offset = bias_offset;
     char* data = result->data.get();
     if (element == 4)
