@@ -1,9 +1,10 @@
 // Family `width` (ncl): the vector runs over time, t vectors of v steps in registers, one channel at a time.
 //
-// Every tap needs its own unaligned load (t of them a tap, plus one broadcast weight), so loads bound it: half-line
-// vectors (v = 8 on AVX-512) cross a cache line every other time and beat full-line ones, which nearly always do.
-// 192,384,31 on Zen 4: 64-67 GF/s with v = 8, 63 with v = 16, t = 8 and 16 alike; dense fixed K = 7: 67.
-// M > 1 is a loop outside the tile: the row of x is read again from L1.
+// Every tap needs its own t vectors of x, plus one broadcast weight, so loads that cross cache lines bound it. Where
+// taps are neighbours, which is a branch of its own, most of these vectors are shifts of others (shift_loads.hpp).
+// Where they lie anywhere, half-line vectors (v = 8 on AVX-512) cross a line every other time and beat full-line ones,
+// which nearly always do; v / 2 lanes in that branch alone lose the fused multiply-add, and with it the bits of the
+// other kernels. M > 1 is a loop outside the tile: the row of x is read again from L1.
 #include "family.hpp"
 
 using namespace Halide;

@@ -1,6 +1,7 @@
 // Neighbouring taps of a vector along time read the same elements, shifted. Loads that start between vectors cross
-// cache lines; on AVX-512 every one of them does, and takes two turns of the load ports. This pass makes some of them
-// out of the vectors on both sides, with a shift in registers, so that loads and shuffles share the work.
+// cache lines: on AVX2 every other one, on AVX-512 nearly every one, which takes two turns of the load ports. This pass
+// makes some of them out of the vectors on both sides, with a shift in registers, so that loads and shuffles share the
+// work.
 #ifndef DWCONV_GENERATORS_SHIFT_LOADS_HPP
 #define DWCONV_GENERATORS_SHIFT_LOADS_HPP
 

@@ -8,7 +8,7 @@
 
 struct dwc_weights {
     std::string key;  // dwc_plan::weights_key
-    // 64-byte aligned; the bias (zeros where the problem has none) follows the weights.
+    // 1024 bytes into a page; the bias (zeros where the problem has none) follows the weights.
     std::unique_ptr<char, void (*)(void*)> data{nullptr, nullptr};
     int64_t bias_offset = 0;
 };
