@@ -64,17 +64,15 @@ Expr ShiftLoads::visit(const Load *op) {
         }
         return op;
     }
-    // As integers, also where the vector itself is wanted: LLVM shifts vectors of integers with one instruction
-    // (valignd), but would turn a shift of what it knows as floats into a permutation, which takes copies and a table.
     const int lanes = op->type.lanes(), shift = (constant % lanes + lanes) % lanes, low = constant - shift;
     const auto at = [&](int start) {
-        return Load::make(Int(32, lanes), op->name, Ramp::make(simplify(base + start), 1, lanes), op->image, op->param,
+        return Load::make(op->type, op->name, Ramp::make(simplify(base + start), 1, lanes), op->image, op->param,
                           op->predicate, ModulusRemainder());
     };
-    if (shift == 0 && group->most > group->least + lanes) return reinterpret(op->type, at(constant));
     if (!worth_shifting(shift) || low < group->least || low + lanes > group->most) return op;
-    const Expr both = Shuffle::make_concat({at(low), at(low + lanes)});
-    return reinterpret(op->type, Shuffle::make_slice(both, shift, 1, lanes));
+    // LLVM makes a permutation by a table of it (vpermt2ps), also where it is written on integers, for which there is
+    // one plain instruction (valignd): it moves the casts to the loads.
+    return Shuffle::make_slice(Shuffle::make_concat({at(low), at(low + lanes)}), shift, 1, lanes);
 }
 
 }  // namespace dwc
