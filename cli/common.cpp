@@ -228,6 +228,12 @@ std::string Table::str() const {
     return out;
 }
 
+std::string shown(std::string path) {
+    std::replace_if(
+        path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return path;
+}
+
 std::string format(const char *pattern, ...) {
     va_list arguments, again;
     va_start(arguments, pattern);

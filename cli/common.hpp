@@ -85,6 +85,9 @@ class Table {
     std::vector<std::vector<std::string>> rows_;
 };
 
+// A path in a message stays on its line.
+std::string shown(std::string path);
+
 std::string format(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
 
 // One function a subcommand file: adds the subcommand and its options to `app`. When the command line names it, its

@@ -1,7 +1,9 @@
-// The command `dwconv`: one subcommand a file; this one only puts them together and turns every way of ending into an
-// exit code: 0 ok, 2 wrong usage or invalid input, 1 anything else.
+// The command `dwconv`: one subcommand a file; this one only puts those that CMake lists together and turns every way
+// of ending into an exit code: 0 ok, 2 wrong usage or invalid input, 1 anything else.
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 #include <string>
 
 #include "common.hpp"
@@ -26,6 +28,22 @@ Examples:
 Exit status: 0 ok; 2 wrong usage or invalid input, with one sentence on stderr; 1 anything else.
 `dwconv COMMAND --help` tells a command's options.)";
 
+// The examples of the commands that this program has.
+std::string footer_of(const CLI::App &app) {
+    std::istringstream lines(kFooter);
+    std::string kept;
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string program, command;
+        const bool example = words >> program >> command && program == "dwconv";
+        const auto named = [&](const CLI::App *known) { return known->get_name() == command; };
+        const auto commands = app.get_subcommands({});
+        if (!example || std::any_of(commands.begin(), commands.end(), named)) kept += line + "\n";
+    }
+    kept.pop_back();
+    return kept;
+}
+
 void log_to_stderr(void *, const char *line) { std::fprintf(stderr, "dwconv: %s\n", line); }
 
 // CLI11 would speak of an unexpected argument or a missing subcommand, which does not say what was expected.
@@ -47,20 +65,12 @@ void refuse_unknown_command(const CLI::App &app, int argc, char **argv) {
 int parse_and_run(int argc, char **argv) {
     int exit_code = cli::kExitOk;
     CLI::App app(kDescription, "dwconv");
-    app.footer(kFooter);
     app.set_version_flag("--version", std::string("dwconv ") + dwc_version());
     app.require_subcommand(1);
-    cli::register_run(app, exit_code);
-    cli::register_init(app, exit_code);
-    cli::register_inspect(app, exit_code);
-    cli::register_convert(app, exit_code);
-    cli::register_check(app, exit_code);
-    cli::register_list(app, exit_code);
-    cli::register_explain(app, exit_code);
-    cli::register_bench(app, exit_code);
-    cli::register_tune(app, exit_code);
-    cli::register_tune_worker(app, exit_code);
-    cli::register_promote(app, exit_code);
+#define DWC_COMMAND(name) cli::register_##name(app, exit_code);
+#include "commands.inc"
+#undef DWC_COMMAND
+    app.footer(footer_of(app));
 
     refuse_unknown_command(app, argc, argv);
     try {

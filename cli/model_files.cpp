@@ -73,12 +73,6 @@ std::int64_t parse_dimension(const std::string& word, const std::string& text) {
 
 }  // namespace
 
-std::string shown(std::string path) {
-    std::replace_if(
-        path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-    return path;
-}
-
 std::string layer_names(const keras::Model& model) {
     std::string names;
     for (size_t i = 0; i < model.size(); ++i) names += (i ? ", " : "") + shown(model.path(i));

@@ -5,12 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "common.hpp"
 #include "dwconv/keras.hpp"
 
 namespace cli {
-
-// A path in a message stays on its line.
-std::string shown(std::string path);
 
 // A layer of a file, as the command line names it.
 struct LayerChoice {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,8 @@ double parse_budget(const std::string &text);
 void parse_shard(const std::string &text, int *shard, int *shards);
 // Fills `problems`. Throws Failure (invalid) that names option or file and line, and where there is no problem at all.
 void collect_problems(TuneOptions *options);
+// The problem of every DepthwiseConv1D layer of the model on every length, one row at a time. Throws Failure.
+std::vector<std::string> problems_of_model(const std::string &path, const std::vector<std::int64_t> &lengths);
 // The best target of this CPU.
 std::string best_target();
 

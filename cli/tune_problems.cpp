@@ -1,17 +1,14 @@
-// The problems that `dwconv tune` is given: strings, files of them, the layers of a model.
+// The problems that `dwconv tune` is given: strings, files of them, the layers of a model (tune_model.cpp).
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <sstream>
 
-#include "dwconv/keras.hpp"
-#include "model_files.hpp"
+#include "dwconv/dwconv.hpp"
 #include "tune.hpp"
 
 namespace cli {
 namespace {
-
-namespace keras = dwconv::keras;
 
 std::string canonical(const std::string &text) {
     const dwc_problem problem = parse_problem(text);
@@ -57,25 +54,6 @@ std::vector<std::int64_t> parse_lengths(const std::vector<std::string> &words) {
         lengths.push_back(value);
     }
     return lengths;
-}
-
-// Every DepthwiseConv1D layer of the model on every length, one row at a time.
-std::vector<std::string> problems_of_model(const std::string &path, const std::vector<std::int64_t> &lengths) {
-    if (lengths.empty())
-        throw Failure(kExitInvalid, "--model " + shown(path) + ": say by --length how long the layers' inputs are");
-    const keras::Model model = keras::Model::open(path);
-    std::vector<std::string> problems;
-    for (size_t i = 0; i < model.size(); ++i) {
-        const keras::DepthwiseConv1D layer = open_layer(model, {path, model.path(i), {}, {}});
-        const std::int64_t channels = layer.kernel().shape.at(1);
-        for (const std::int64_t length : lengths) {
-            const keras::Shape shape =
-                layer.channels_first() ? keras::Shape{1, channels, length} : keras::Shape{1, length, channels};
-            problems.push_back(layer.problem(shape).to_string());
-        }
-    }
-    if (problems.empty()) throw Failure(kExitInvalid, shown(path) + ": the model has no DepthwiseConv1D layer");
-    return problems;
 }
 
 }  // namespace

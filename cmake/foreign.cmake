@@ -56,7 +56,8 @@ foreach(processor IN LISTS dwc_foreign_processors)
                    "-DDWC_BUILD_TESTS=${DWC_BUILD_TESTS}"
                    "-DDWC_WARNINGS_AS_ERRORS=${DWC_WARNINGS_AS_ERRORS}"
                    "-DHalide_DIR=${Halide_DIR}"
-                   -DDWC_BUILD_KERAS=OFF -DDWC_BUILD_CLI=OFF -DDWC_BUILD_BENCH=OFF
+                   "-DDWC_BUILD_CLI=${DWC_BUILD_CLI}"
+                   -DDWC_BUILD_KERAS=OFF -DDWC_BUILD_BENCH=OFF
         BUILD_COMMAND "${CMAKE_COMMAND}" --build <BINARY_DIR> --parallel ${dwc_host_cores}
         BUILD_ALWAYS TRUE
         INSTALL_COMMAND ""
