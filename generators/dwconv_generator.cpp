@@ -32,7 +32,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     Input<Buffer<void, 2>> b{"b"};           // (m, q)
     Input<Buffer<int32_t, 1>> taps{"taps"};  // (k): offset of tap k along i, line families with run-time K
     Input<int32_t> max_tap{"max_tap"};       // the largest of them
-    // channels: the stride, where it is not fixed; width: the distance of the taps, where K is fixed or it is 1.
+    // channels: the stride, where it is not fixed; width: the distance of the taps, where K is fixed or it is 1, or
+    // with a minus that of the two halves of a row which the taps take in turns (stride 2), or 0: as `taps` say.
     Input<int32_t> step{"step"};
     Input<float> p0{"p0"}, p1{"p1"}, p2{"p2"};  // parameters of the fused activation
     Output<Buffer<void, 4>> y{"y"};             // (m, i, j, n)
@@ -50,13 +51,14 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
             const Expr stride = p.stride > 0 ? Expr(p.stride) : Expr(step);
             x_at = [=, this](const Expr &k) { return x(at.i, at.j * stride + k, at.n); };
         } else if (width && p.k > 0) {
-            kernel_.dense = step == 1;
+            kernel_.neighbours = {step == 1};
             x_at = [=, this](const Expr &k) { return x(at.i + k * step, at.j, at.n); };
         } else if (width) {
-            kernel_.dense = step == 1;
+            kernel_.neighbours = {step == 1, step < 0};
             x_at = [=, this](const Expr &k) {
                 const Expr offset = unsafe_promise_clamped(taps(k), 0, max_tap);
-                return x(at.i + select(step == 1, k, offset), at.j, at.n);
+                const Expr alternating = unsafe_promise_clamped(k / 2 - k % 2 * step, 0, max_tap);
+                return x(at.i + select(step == 1, k, step < 0, alternating, offset), at.j, at.n);
             };
         } else {
             x_at = [=, this](const Expr &k) {

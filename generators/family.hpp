@@ -15,7 +15,7 @@ struct Kernel {
     Halide::Func y;  // y(m, i, j, n)
     Sum sum;
     Point point;
-    Halide::Expr dense;  // family width: whether the taps are neighbours
+    std::vector<Halide::Expr> neighbours;  // family width: conditions under which taps lie side by side
 };
 
 // Puts the taps outside the register tile, unrolled where they are few: the blocks of a run-time K, all of a fixed one.

@@ -1,7 +1,7 @@
 // Family `width` (ncl): the vector runs over time, t vectors of v steps in registers, one channel at a time.
 //
 // Every tap needs its own t vectors of x, plus one broadcast weight, so loads that cross cache lines bound it. Where
-// taps are neighbours, which is a branch of its own, most of these vectors are shifts of others (shift_loads.hpp).
+// taps are neighbours, which is a branch of its own (and every other tap with stride 2 another), most of these vectors are shifts of others (shift_loads.hpp).
 // Where they lie anywhere, half-line vectors (v = 8 on AVX-512) cross a line every other time and beat full-line ones,
 // which nearly always do; v / 2 lanes in that branch alone lose the fused multiply-add, and with it the bits of the
 // other kernels. M > 1 is a loop outside the tile: the row of x is read again from L1.
@@ -25,7 +25,7 @@ void schedule_width(Kernel &kernel) {
         // The channel and the multiplier are loops around the tile, so they stay outside the taps.
         update.split(v.i, ii, lane, p.v).vectorize(lane).unroll(ii);
     });
-    y.specialize(kernel.dense);
+    for (const Expr &condition : kernel.neighbours) y.specialize(condition);
 }
 
 }  // namespace dwc

@@ -26,7 +26,9 @@ struct ConvCall {
     View y;               // (m, i, j, n)
     const int32_t* taps;  // offsets of the taps along i (line families), `tap_count` of them
     int32_t tap_count, max_tap;
-    int32_t step;             // channels: the stride; width: elements between its taps, 0: as `taps` say
+    // channels: the stride; width: elements between its taps; negative: taps lie in two planes in turns, -step elements
+    // apart, neighbours within each; 0: as `taps` say
+    int32_t step;
     const float* parameters;  // three, of the fused activation
 };
 

@@ -36,6 +36,26 @@ void fill(const PackedLayout& l, const T* w, const T* bias, dwc_weights_order or
     }
 }
 
+// dwc_weights::zeros_add_nothing, from the bits: all ones in the exponent, which is in the upper half, is no finite number.
+template <typename T>
+bool zeros_add_nothing(const T* w, int64_t weights, const T* bias, int64_t biases) {
+    constexpr int low = 8 * (static_cast<int>(sizeof(T)) - 2);
+    constexpr T exponent = T{0x7f80} << low, negative_zero = T{0x8000} << low;
+    bool all_finite = true, no_negative_zero = true;
+    for (int64_t i = 0; i < weights; ++i) all_finite &= (w[i] & exponent) != exponent;
+    for (int64_t i = 0; i < biases; ++i) no_negative_zero &= bias[i] != negative_zero;
+    return all_finite && no_negative_zero;
+}
+
+template <typename T>
+void pack_as(const PackedLayout& l, const void* w, const void* bias, dwc_weights_order order, dwc_weights* result) {
+    T* packed = reinterpret_cast<T*>(result->data.get());
+    const T *weights = static_cast<const T*>(w), *biases = static_cast<const T*>(bias);
+    fill(l, weights, biases, order, packed, reinterpret_cast<T*>(result->data.get() + result->bias_offset));
+    const int64_t outputs = l.channels * l.multiplier;
+    result->zeros_add_nothing = zeros_add_nothing(weights, l.taps * outputs, biases, biases ? outputs : 0);
+}
+
 }  // namespace
 
 dwc_weights* pack(const PackedLayout& layout, const void* w, const void* bias, dwc_weights_order order) {
@@ -54,13 +74,10 @@ dwc_weights* pack(const PackedLayout& layout, const void* w, const void* bias, d
     result->data = {static_cast<char*>(memory) + into_page,
                     [](void* data) { std::free(static_cast<char*>(data) - into_page); }};
     result->bias_offset = bias_offset;
-    char* data = result->data.get();
     if (element == 4)
-        fill(layout, static_cast<const uint32_t*>(w), static_cast<const uint32_t*>(bias), order,
-             reinterpret_cast<uint32_t*>(data), reinterpret_cast<uint32_t*>(data + bias_offset));
+        pack_as<uint32_t>(layout, w, bias, order, result.get());
     else
-        fill(layout, static_cast<const uint16_t*>(w), static_cast<const uint16_t*>(bias), order,
-             reinterpret_cast<uint16_t*>(data), reinterpret_cast<uint16_t*>(data + bias_offset));
+        pack_as<uint16_t>(layout, w, bias, order, result.get());
     return result.release();
 }
 

@@ -11,6 +11,8 @@ struct dwc_weights {
     // 1024 bytes into a page; the bias (zeros where the problem has none) follows the weights.
     std::unique_ptr<char, void (*)(void*)> data{nullptr, nullptr};
     int64_t bias_offset = 0;
+    // Adding a product with a zero changes no sum of these: all weights are finite, and no bias is a negative zero.
+    bool zeros_add_nothing = false;
 };
 
 namespace dwc {

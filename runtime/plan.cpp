@@ -190,7 +190,8 @@ int run_task(void* arg, int64_t index) {
             weights.data.get() + weights.bias_offset,
             tile,
             {},
-            &message};
+            &message,
+            weights.zeros_add_nothing};
     if (runner.scratch_bytes() > stack_tile)
         job.scratch = static_cast<char*>(e.args->workspace) + index * ((runner.scratch_bytes() + 63) / 64 * 64);
     const Task& task = runner.tasks()[static_cast<size_t>(index)];

@@ -64,6 +64,12 @@ struct Job {
     char* scratch;    // Runner::scratch_bytes, or the stack tile
     Context context;  // before the rows of the task's only sequence, where the problem is stateful
     KernelError* error;
+    bool zeros_add_nothing;  // dwc_weights
+};
+
+// A run of taps.
+struct Taps {
+    int64_t first, count;
 };
 
 class Runner {
@@ -95,6 +101,20 @@ class Runner {
     // One call of the kernel, then the elementwise one on `rows` rows of `count` outputs, `row_stride` apart. Or one
     // call a multiple into planes side by side, whose outputs are then interleaved: at most planar_elements() of them.
     int call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
+    // What outputs in a row read: tap j of the first one element first + j * step, of the last one last + j * step.
+    struct Reach {
+        int64_t first, last, step;
+        int64_t length;  // of the row; elements before and after it are zeros
+    };
+    // The taps that read any element of the row. All taps where their number is compiled in, where a state comes before
+    // the row, or where zeros would change the sum.
+    Taps taps_inside(const Reach& reach, const Job& job) const;
+    // Outputs of a staged row, of `all`, that go without the same taps: an eighth as many as there are taps, in whole tiles,
+    // where the taps are so many that it pays.
+    int64_t outputs_between_clips(int64_t tile, int64_t all) const {
+        const int64_t K = p_.given.kernel_size;
+        return K <= 64 ? all : std::clamp(K / 8 / tile * tile, std::min(tile, all), all);
+    }
     // What staged copies may take of the stack's tile.
     int64_t tile_elements() const { return stack_tile / element_ - (planar() ? activation_tile : 0); }
     // A kernel computes no less than its own tile, and the last block of a row up to two.

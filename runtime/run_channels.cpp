@@ -40,9 +40,11 @@ class ChannelsRunner final : public Runner {
     }
 
    private:
-    // A block of outputs: residues [r, r + phases), outputs [i, i + rows) of each, channels [c, c + channels).
+    // A block of outputs: residues [r, r + phases), outputs [i, i + rows) of each, channels [c, c + channels); and the
+    // taps that it takes.
     struct Block {
         int64_t n, r, phases, i, rows, c, channels;
+        Taps taps;
     };
 
     std::vector<Group> groups_;
@@ -73,19 +75,28 @@ class ChannelsRunner final : public Runner {
         cut_row(g.outputs, g.start, p_.given.stride, K - 1, g.length, kernel_.t, fits, index, &stretches_);
     }
 
-    int64_t rows_read(int64_t outputs) const { return (outputs - 1) * p_.given.stride + p_.given.kernel_size; }
+    int64_t rows_read(int64_t outputs) const { return rows_read(outputs, p_.given.kernel_size); }
+    int64_t rows_read(int64_t outputs, int64_t taps) const { return (outputs - 1) * p_.given.stride + taps; }
 
+    // Copies that the stack's tile cannot hold are of an eighth as many outputs as there are taps, or they would cost as
+    // much as the products.
     void plan_staging() {
-        for (const Stretch& s : stretches_)
-            if (s.staged) staging_bytes_ = std::max(staging_bytes_, rows_read(kernel_.t) * kernel_.v * element_);
+        const int64_t t = kernel_.t, v = kernel_.v, eighth = p_.given.kernel_size / 8 / t * t;
+        for (const Stretch& s : stretches_) {
+            if (!s.staged) continue;
+            const bool large = rows_read(t) * v > tile_elements();
+            const int64_t rows = large ? std::clamp(eighth, t, std::max(s.end - s.begin, t)) : t;
+            staging_bytes_ = std::max(staging_bytes_, rows_read(rows) * v * element_);
+        }
     }
 
     int call(const Block& b, void* x, int64_t x_step, int64_t x_phase, const Job& job) const {
         const dwc_problem& g = p_.given;
-        const int64_t C = g.channels, M = g.depth_multiplier, K = g.kernel_size;
+        const int64_t C = g.channels, M = g.depth_multiplier, K = b.taps.count;
         ConvCall call{};
-        call.x = {x, {{b.channels, 1}, {rows_read(b.rows), x_step}, {b.phases, x_phase}}};
-        call.w = {const_cast<char*>(job.weights) + b.c * element_, {{M, C}, {b.channels, 1}, {K, M * C}}};
+        call.x = {x, {{b.channels, 1}, {rows_read(b.rows, K), x_step}, {b.phases, x_phase}}};
+        call.w = {const_cast<char*>(job.weights) + (b.taps.first * M * C + b.c) * element_,
+                  {{M, C}, {b.channels, 1}, {K, M * C}}};
         call.b = {const_cast<char*>(job.bias) + b.c * element_, {{M, C}, {b.channels, 1}}};
         char* y = job.y + (b.n * p_.y.n + (b.r + b.i * g.dilation) * p_.y.t + b.c * M) * element_;
         call.y = {y, {{M, 1}, {b.channels, M}, {b.rows, y_step_}, {b.phases, p_.y.t}}};
@@ -121,7 +132,8 @@ class ChannelsRunner final : public Runner {
         for (int64_t r = 0; r < group.count; r += phases)
             for (int64_t i = s.begin; i < s.end; i += rows)
                 for (int64_t c = 0; c < C; c += channels) {
-                    Block b{n, group.first + r, std::min(phases, group.count - r), i, rows, 0, channels};
+                    Block b{n, group.first + r, std::min(phases, group.count - r), i, rows, 0, channels,
+                            {0, g.kernel_size}};
                     b.i = std::min(i, s.end - rows);  // the last block overlaps the one before
                     b.c = task.c0 + std::min(c, C - channels);
                     const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
@@ -146,7 +158,7 @@ class ChannelsRunner final : public Runner {
         for (int64_t r = 0; r < group.count; r += phases)
             for (int64_t c = 0; c < C; c += channels)
                 for (int64_t i = s.begin; i < s.end; i += rows) {
-                    Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels};
+                    Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels, {}};
                     b.i = std::min(i, s.end - rows);
                     b.c = task.c0 + std::min(c, C - channels);
                     const Piece piece{group.start + g.stride * b.i,
@@ -161,8 +173,23 @@ class ChannelsRunner final : public Runner {
                     stage(job.scratch, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
                     stage_context(job.scratch, piece, job.context,
                                   {origin + piece.first * g.dilation, g.dilation, g.stride, b.c, 0}, element_);
-                    if (const int code = call(b, job.scratch, channels, read * channels, job)) return code;
+                    if (const int code = call_staged(b, piece, job)) return code;
                 }
+        return 0;
+    }
+
+    // The outputs of a staged piece: in blocks, each without the taps that read nothing but zeros.
+    int call_staged(const Block& all, const Piece& piece, const Job& job) const {
+        const int64_t s = p_.given.stride, rows = outputs_between_clips(kernel_.t, all.rows);
+        for (int64_t i = 0; i < all.rows; i += rows) {
+            const int64_t at = std::min(i, all.rows - rows), first = piece.first + s * at;
+            Block b = all;
+            b.i += at;
+            b.rows = rows;
+            b.taps = taps_inside({first, first + s * (rows - 1), 1, piece.length}, job);
+            char* x = job.scratch + (s * at + b.taps.first) * b.channels * element_;
+            if (const int code = call(b, x, b.channels, piece.steps * b.channels, job)) return code;
+        }
         return 0;
     }
 };

@@ -85,10 +85,18 @@ class WidthRunner final : public Runner {
                     : g.channels;
     }
 
-    // One kernel call: `outputs` outputs of channels [c, c + channels).
+    // How taps lie to each other, as far as the kernel has a form for it: see ConvCall::step.
+    int32_t step() const {
+        const dwc_problem& g = p_.given;
+        if (g.stride == 1) return static_cast<int32_t>(g.dilation);
+        return g.stride == 2 && g.dilation == 1 ? -static_cast<int32_t>(plane(block_)) : 0;
+    }
+
+    // One kernel call: `outputs` outputs of channels [c, c + channels), of the taps `counted`.
     struct Rows {
         View x;
         const std::vector<int32_t>* taps;
+        Taps counted;
         int64_t c, channels, outputs;
         char* y;
         int64_t y_m, y_c;  // elements between outputs of a channel and between channels
@@ -100,13 +108,14 @@ class WidthRunner final : public Runner {
         ConvCall call{};
         call.x = r.x;
         // Packed (c, m, k): the taps of one output row side by side.
-        call.w = {const_cast<char*>(job.weights) + r.c * M * K * element_, {{M, K}, {r.channels, M * K}, {K, 1}}};
+        call.w = {const_cast<char*>(job.weights) + (r.c * M * K + r.counted.first) * element_,
+                  {{M, K}, {r.channels, M * K}, {r.counted.count, 1}}};
         call.b = {const_cast<char*>(job.bias) + r.c * M * element_, {{M, 1}, {r.channels, M}}};
         call.y = {r.y, {{M, r.y_m}, {r.outputs, 1}, {r.channels, r.y_c}, {1, 0}}};
         call.taps = r.taps->data();
-        call.tap_count = static_cast<int32_t>(r.taps->size());
-        call.max_tap = r.taps->empty() ? 0 : *std::max_element(r.taps->begin(), r.taps->end());
-        call.step = g.stride > 1 ? 0 : static_cast<int32_t>(g.dilation);
+        call.tap_count = static_cast<int32_t>(r.taps->empty() ? 0 : r.counted.count);
+        call.max_tap = call.tap_count ? *std::max_element(call.taps, call.taps + call.tap_count) : 0;
+        call.step = step();
         call.parameters = activation_.p;
         if (const int code = Runner::call(call, r.outputs, r.channels, r.y_c, job)) return code;
         float* y = reinterpret_cast<float*>(r.y);
@@ -139,9 +148,29 @@ class WidthRunner final : public Runner {
                 const char* x = job.x + (n * p_.x.n + c * p_.x.c + t - g.pad_left) * element_;
                 const View view{const_cast<char*>(x),
                                 {{outputs + p_.effective_kernel - 1, 1}, {block, p_.x.c}, {1, 0}}};
-                const Rows rows{view, &straight_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
+                const Rows rows{view,  &straight_taps_, {0, g.kernel_size},   c,     block,
+                                outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
                 if (const int code = call(rows, job)) return code;
             }
+        }
+        return 0;
+    }
+
+    // The outputs of a staged piece, whose first element is element `first` of the row: in blocks, each
+    // without the taps that read nothing but zeros.
+    int call_staged(const Rows& all, int64_t first, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        if (g.stride > 1) return call(all, job);  // its taps have their places in planes
+        const int64_t outputs = outputs_between_clips(tile_, all.outputs);
+        for (int64_t i = 0; i < all.outputs; i += outputs) {
+            const int64_t at = std::min(i, all.outputs - outputs);
+            Rows rows = all;
+            rows.outputs = outputs;
+            rows.counted = taps_inside({first + at, first + at + outputs - 1, g.dilation, g.length}, job);
+            rows.x.data = static_cast<char*>(all.x.data) + (at + rows.counted.first * g.dilation) * element_;
+            rows.x.axis[0].extent = outputs + (rows.counted.count - 1) * g.dilation;
+            rows.y += at * element_;
+            if (const int code = call(rows, job)) return code;
         }
         return 0;
     }
@@ -171,10 +200,11 @@ class WidthRunner final : public Runner {
                 stage(job.scratch, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, element_);
                 stage_context(job.scratch, piece, job.context, {piece.first, g.stride, 0, c, 1}, element_);
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
-                Rows rows{view, &staged_taps_, c, block, outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
+                Rows rows{view,  &staged_taps_, {0, g.kernel_size},   c,     block,
+                          outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
                 if (short_rows)
                     rows.y = job.scratch + block * row * element_, rows.y_m = outputs, rows.y_c = M * outputs;
-                if (const int code = call(rows, job)) return code;
+                if (const int code = call_staged(rows, piece.first, job)) return code;
                 if (short_rows) copy_out(rows.y, outputs, s, n, c, block, job);
             }
         }

@@ -77,6 +77,17 @@ void Runner::cut(int threads, int64_t channel_block) {
     }
 }
 
+Taps Runner::taps_inside(const Reach& reach, const Job& job) const {
+    const int64_t K = p_.given.kernel_size;
+    if (kernel_.k || p_.given.stateful || !job.zeros_add_nothing) return {0, K};
+    // The first tap that reads `element` or what comes after it.
+    const auto tap_at = [&](int64_t from, int64_t element) {
+        return element <= from ? 0 : (element - from - 1) / reach.step + 1;
+    };
+    const int64_t begin = std::min(tap_at(reach.last, 0), K - 1);
+    return {begin, std::clamp(tap_at(reach.first, reach.length), begin + 1, K) - begin};
+}
+
 int Runner::call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const {
     if (planar()) return call_planar(call, job);
     if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;

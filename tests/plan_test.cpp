@@ -68,9 +68,40 @@ TEST_P(LongKernels, EqualTheReference) {
     }
 }
 
+// Taps that read nothing but padding are left out, where that is seen by nobody: not where a weight is infinite, whose
+// product with a zero is no number, and not where a negative zero as the bias would lose its sign.
+TEST(PaddedTaps, CountWhereZerosChangeTheSum) {
+    for (const char* text : {"f32_nlc_n1_l90_c40_k80_m1_s1_d1_pl79_pr0_bias_linear",
+                             "f32_nlc_n1_l200_c17_k99_m1_s2_d2_pl100_pr150_bias_relu",
+                             "f32_ncl_n1_l300_c3_k200_m1_s1_d1_pl199_pr0_bias_linear",
+                             "f32_ncl_n1_l100_c3_k99_m2_s1_d2_pl98_pr98_bias_linear",
+                             "f32_ncl_n1_l300_c3_k90_m1_s2_d1_pl89_pr0_bias_linear"}) {
+        const dwc_problem p = parse(text);
+        for (const char* special : {"none", "weight", "bias"}) {
+            Workload work(p);
+            if (*special == 'w') work.put(work.w, DWC_F32, 1, kInfinity);
+            if (*special == 'b') {
+                work.put(work.b, DWC_F32, 0, -0.0f);
+                for (int64_t t = 0; t < p.length; ++t) work.set_x(0, t, 0, 0.0f);
+                for (int64_t k = 0; k < p.kernel_size; ++k) work.put(work.w, DWC_F32, k * work.Q, 1.0f);
+            }
+            for (const auto& target : running_targets())
+                for (const std::string& kernel : explain(p, options_with(target.name)).eligible) {
+                    const std::vector<char> y = work.run(options_with(target.name, kernel.c_str()));
+                    ASSERT_EQ(work.difference(y, work.reference(target.fma)), "") << text << kernel << special;
+                    if (*special != 'b') continue;
+                    ASSERT_FALSE(std::signbit(Workload::at(y, DWC_F32, 0))) << text << kernel;
+                }
+        }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Problems, LongKernels,
-    testing::Values(std::pair{"f32_nlc_n1_l1000_c5_k4_m1_s1_d300000_pl900000_pr0_bias_linear", false},
+    testing::Values(std::pair{"f32_nlc_n2_l700_c100_k768_m1_s1_d1_pl767_pr0_bias_linear", true},
+                    std::pair{"f32_nlc_n1_l1000_c64_k700_m1_s2_d3_pl900_pr900_bias_relu", true},
+                    std::pair{"f32_nlc_n1_l400_c64_k300_m2_s1_d1_pl150_pr149_bias_relu", false},
+                    std::pair{"f32_nlc_n1_l1000_c5_k4_m1_s1_d300000_pl900000_pr0_bias_linear", false},
                     std::pair{"f32_ncl_n1_l1000_c2_k4_m1_s1_d300000_pl900000_pr0_bias_linear", true},
                     std::pair{"f32_nlc_n2_l700_c40_k768_m1_s1_d1_pl767_pr0_bias_linear", false},
                     std::pair{"f32_nlc_n1_l900_c3_k768_m1_s1_d1_pl384_pr384_bias_relu", false},
