@@ -67,7 +67,7 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         }
         const Expr q = width ? Expr(at.j) : Expr(at.i);
         kernel_.sum = dwc::depthwise(
-            at, cast<float>(b(at.m, q)), [=](const Expr &k) { return cast<float>(x_at(k)); },
+            at, cast<float>(b(at.m, loads_bias(p) ? q + at.j * (step - 1) : q)), [=](const Expr &k) { return cast<float>(x_at(k)); },
             [=, this](const Expr &k) { return cast<float>(w(at.m, q, k)); }, p.k, w.dim(2).extent(), p.block,
             has_fma());
 
@@ -91,6 +91,16 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
 
     // One instruction shifts across whole vectors.
     bool shifts_loads() const { return kernel_.point.family == "width" && get_target().has_feature(Target::AVX2); }
+
+    // Whether each step of a tile loads its bias, which the compiler would rather load once and copy from register to
+    // register: on the larger ARM cores copies take turns of the units that multiply. The offset is 0, since such a
+    // kernel's stride is 1, but the compiler does not know that of `step`. A tile of one register a step has more loads
+    // than copies to gain; docs/arm.md has the figures.
+    bool loads_bias(const dwc::Point &p) const {
+        const Target target = get_target();
+        return target.arch == Target::ARM && p.family == "channels" && p.k >= 4 && p.stride == 1 && p.m == 1 &&
+               p.activation == "linear" && p.v > target.natural_vector_size<float>();
+    }
 
     bool has_fma() const { return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA); }
 
