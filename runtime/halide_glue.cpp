@@ -3,7 +3,6 @@
 #include <HalideRuntime.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -71,16 +70,6 @@ bool may_stream(const View& y, const ConvKernel& kernel) {
            (n.extent == 1 || whole_lines(n.stride));
 }
 
-struct Body {
-    int (*run)(void*, int64_t);
-    void* arg;
-};
-
-int run_body(void*, int index, uint8_t* closure) {
-    const auto* body = reinterpret_cast<const Body*>(closure);
-    return body->run(body->arg, index);
-}
-
 }  // namespace
 
 void finish_streaming() {
@@ -111,19 +100,6 @@ int call_activation(const ActivationRow& kernel, const float* p, float* values, 
     const View view{values, {{count, 1}, {rows, row_stride}}};
     Buffer in(view, 2, type_of(DWC_F32)), out(view, 2, type_of(DWC_F32));
     return reinterpret_cast<ActivationSignature>(kernel.function)(&error, &in.raw, p[0], p[1], p[2], &out.raw);
-}
-
-int pool_parallel_for(int threads, int64_t count, int (*body)(void*, int64_t), void* arg) {
-    install_handlers();
-    // The pool grows to the largest number asked for; a plan limits itself by the number of its tasks.
-    static std::atomic<int> size{0};
-    int current = size.load();
-    while (threads > current && !size.compare_exchange_weak(current, threads)) {
-    }
-    if (threads > current) halide_set_num_threads(threads);
-    Body closure{body, arg};
-    KernelError error;
-    return halide_do_par_for(&error, run_body, 0, static_cast<int>(count), reinterpret_cast<uint8_t*>(&closure));
 }
 
 }  // namespace dwc

@@ -1,5 +1,4 @@
-// The only door to Halide: builds halide_buffer_t from plain views, calls kernels, catches their errors, lends the
-// runtime's thread pool. Nothing of Halide is visible through it.
+// The only door to Halide: builds halide_buffer_t from plain views, calls kernels, catches their errors. Nothing of Halide is visible through it.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +45,5 @@ void finish_streaming();
 // In place on `rows` rows of `count` f32, `row_stride` apart.
 int call_activation(const ActivationRow& kernel, const float* parameters, float* values, int64_t count, int64_t rows,
                     int64_t row_stride, KernelError& error);
-// Runs body(arg, i) for i in [0, count) on up to `threads` threads of the pool inside the Halide runtime.
-int pool_parallel_for(int threads, int64_t count, int (*body)(void*, int64_t), void* arg);
 
 }  // namespace dwc

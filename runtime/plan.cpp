@@ -13,6 +13,7 @@
 #include "measure.hpp"
 #include "options.hpp"
 #include "pack.hpp"
+#include "pool.hpp"
 #include "reference.hpp"
 #include "select.hpp"
 #include "structs.hpp"
@@ -52,6 +53,13 @@ Problem simplest(Problem p) {
     return p;
 }
 
+// As many of the library's own threads as have a microsecond's work each at the speed of a fast core, some 100 flops and
+// bytes a nanosecond: handing over less takes longer than doing it.
+int worthwhile_threads(const Problem& p, int threads) {
+    const double nanoseconds = static_cast<double>(std::max(p.flops, p.bytes)) / 100;
+    return static_cast<int>(std::clamp(nanoseconds / 1000, 1.0, static_cast<double>(threads)));
+}
+
 dwc_status bind(dwc_plan& plan, const Selection& s, dwc_stores stores, dwc_error* error) {
     const ConvKernel& kernel = *s.chosen;
     const dwc_problem& g = plan.problem.given;
@@ -66,7 +74,8 @@ dwc_status bind(dwc_plan& plan, const Selection& s, dwc_stores stores, dwc_error
     plan.kernel_name = kernel.name;
     plan.target_name = targets()[kernel.target].name;
     if (epilogue) plan.reason += ", then " + std::string(wanted.function) + " on each tile in L1";
-    plan.runner = make_runner(simplest(plan.problem), kernel, epilogue, plan.threads);
+    const int threads = plan.parallel_for ? plan.threads : worthwhile_threads(plan.problem, plan.threads);
+    plan.runner = make_runner(simplest(plan.problem), kernel, epilogue, threads);
     plan.runner->stream(stores == DWC_STORES_STREAMED ||
                         (stores == DWC_STORES_AUTO && plan.problem.bytes > last_level_bytes() / 2));
     if (plan.runner->streams()) plan.reason += ", y written around the caches";

@@ -57,14 +57,6 @@ int spawned(void*, int64_t count, dwc_task body, void* arg) {
     return code;
 }
 
-// The synchronisation of the library's pool is compiled into it without ThreadSanitizer, which then sees races that
-// are none.
-#if defined(__SANITIZE_THREAD__)
-constexpr bool use_pool = false;
-#else
-constexpr bool use_pool = true;
-#endif
-
 class SameBits : public testing::TestWithParam<const char*> {};
 
 TEST_P(SameBits, EveryEligibleKernelThreadsAndOrder) {
@@ -76,9 +68,7 @@ TEST_P(SameBits, EveryEligibleKernelThreadsAndOrder) {
         for (const std::string& kernel : all.eligible) {
             for (const int threads : {1, 2, 3, 7}) {
                 dwc_options options = options_with(target.name, kernel.c_str(), threads);
-                if (use_pool) {
-                    ASSERT_EQ(work.difference(work.run(options), first), "") << kernel << ", " << threads << " threads";
-                }
+                ASSERT_EQ(work.difference(work.run(options), first), "") << kernel << ", " << threads << " threads";
                 Reversed reversed;
                 options.parallel_for = Reversed::run;
                 options.parallel_for_user = &reversed;
@@ -115,7 +105,6 @@ TEST_P(SameBits, OnePlanOnManyThreadsAtOnce) {
     const Workload work(parse(GetParam()));
     for (const auto& [plan_threads, hook] :
          {std::pair<int, dwc_parallel_for>{1, nullptr}, {3, spawned}, {3, nullptr}}) {
-        if (plan_threads > 1 && !hook && !use_pool) continue;
         dwc_options options = options_with(nullptr, nullptr, plan_threads);
         options.parallel_for = hook;
         const Plan plan = make_plan(work.p, options);
