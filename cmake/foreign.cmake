@@ -65,6 +65,14 @@ foreach(processor IN LISTS dwc_foreign_processors)
         USES_TERMINAL_CONFIGURE TRUE
         USES_TERMINAL_BUILD TRUE)
 
+    # From here, so that generator and kernels are those of the sources.
+    if(EXISTS "${PROJECT_SOURCE_DIR}/.git")
+        add_custom_target(dwc_release_${processor}
+            COMMAND "${CMAKE_COMMAND}" --build "${folder}" --target dwc_release
+            DEPENDS dwc_foreign_${processor}
+            USES_TERMINAL)
+    endif()
+
     # The kit of schedules/tuner/remote for that processor.
     if(DWC_BUILD_CLI AND PROJECT_IS_TOP_LEVEL)
         install(DIRECTORY "${folder}/remote/${processor}" DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/dwconv/remote"

@@ -6,7 +6,8 @@
 #   dwc_read_prebuilt_kernels()               checks the folder; sets DWC_PREBUILT_TARGETS and of Halide, with which
 #                                             they were made, DWC_HALIDE_VERSION and DWC_HALIDE_HEADERS
 #   dwc_use_prebuilt_kernels(<library>)       the imported library in place of dwc_add_kernels
-#   dwc_add_release(<library>)                target dwc_release: the tarball of this build's processor
+#   dwc_add_release(<library>)                target dwc_release: the tarball of this build's processor; its command
+#                                             but for -DOUT=<folder> is left in DWC_RELEASE_COMMAND
 
 include_guard(GLOBAL)
 
@@ -62,13 +63,16 @@ endfunction()
 function(dwc_add_release library)
     get_target_property(folder ${library} BINARY_DIR)
     set(name "dwconv-${PROJECT_VERSION}-kernels-${CMAKE_SYSTEM_PROCESSOR}")
+    list(JOIN DWC_NATIVE_TARGETS "," targets)
+    set(command "-DSOURCE=${PROJECT_SOURCE_DIR}" "-DNAME=${name}" "-DPROCESSOR=${CMAKE_SYSTEM_PROCESSOR}"
+                "-DTARGETS=${targets}" "-DHALIDE=${DWC_HALIDE_VERSION}" "-DARCHIVE=$<TARGET_FILE:${library}>"
+                "-DTABLES=${folder}/tables" "-DHEADERS=${DWC_HALIDE_HEADERS}" -P
+                "${PROJECT_SOURCE_DIR}/cmake/release.cmake")
     add_custom_target(
         dwc_release
-        COMMAND "${CMAKE_COMMAND}" "-DSOURCE=${PROJECT_SOURCE_DIR}" "-DNAME=${name}" "-DOUT=${PROJECT_BINARY_DIR}"
-                "-DPROCESSOR=${CMAKE_SYSTEM_PROCESSOR}" "-DTARGETS=${DWC_NATIVE_TARGETS}"
-                "-DHALIDE=${DWC_HALIDE_VERSION}" "-DARCHIVE=$<TARGET_FILE:${library}>" "-DTABLES=${folder}/tables"
-                "-DHEADERS=${DWC_HALIDE_HEADERS}" -P "${PROJECT_SOURCE_DIR}/cmake/release.cmake"
+        COMMAND "${CMAKE_COMMAND}" "-DOUT=${PROJECT_BINARY_DIR}" ${command}
         DEPENDS ${library}
         COMMENT "Writing ${name}.tar.xz"
         VERBATIM)
+    set(DWC_RELEASE_COMMAND ${command} PARENT_SCOPE)
 endfunction()

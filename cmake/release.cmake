@@ -1,4 +1,4 @@
-# cmake -DSOURCE= -DNAME= -DOUT= -DPROCESSOR= -DTARGETS= -DHALIDE= -DARCHIVE= -DTABLES= -DHEADERS= -P release.cmake
+# cmake -DSOURCE= -DNAME= -DOUT= -DPROCESSOR= -DTARGETS=a,b -DHALIDE= -DARCHIVE= -DTABLES= -DHEADERS= -P release.cmake
 #
 # Writes OUT/NAME.tar.xz: the sources of a git checkout as they lie there, and beside them in kernels/PROCESSOR the
 # kernels of a build (see prebuilt_kernels.cmake). A build of what it unpacks needs neither Halide nor Python.
@@ -26,7 +26,7 @@ file(COPY ${headers} DESTINATION "${kernels}/include")
 file(COPY "${TABLES}/" DESTINATION "${kernels}/tables")
 file(COPY_FILE "${ARCHIVE}" "${kernels}/libdwc_kernels.a")
 dwc_kernels_digest(digest "${tree}")
-list(JOIN TARGETS "\", \"" targets)
+string(REPLACE "," "\", \"" targets "${TARGETS}")
 file(WRITE "${kernels}/kernels.json" "{\"processor\": \"${PROCESSOR}\", \"targets\": [\"${targets}\"], \
 \"halide\": \"${HALIDE}\", \"sources\": \"${digest}\"}\n")
 
