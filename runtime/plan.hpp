@@ -40,7 +40,8 @@ struct PackedLayout {
 struct Stretch {
     int64_t begin, end;
     bool staged;
-    int group;  // channels: which group of dilation phases
+    int group;         // channels: which group of dilation phases
+    int64_t rows = 1;  // that it stands for: the phases of the group
 };
 
 // Cuts the outputs [0, count) of a row into what is computed straight on the input and staged ends. Output t reads
@@ -89,11 +90,15 @@ class Runner {
     const std::vector<Task>& tasks() const { return tasks_; }
 
    protected:
-    // Cuts the work into at most `threads` tasks: by batch, else by blocks of channels, else by stretches; a stateful
-    // problem never by stretches, whose last one replaces the state that the first one reads.
-    void cut(int threads, int64_t channel_block);
-    // Cuts long straight stretches into `parts`, none shorter than `least`, where batch and channels are too few.
-    void cut_stretches(int threads, int64_t channel_block, int64_t least);
+    // What may not be cut finer: channels, and outputs of a row. Threads that write neighbouring memory fetch each other's
+    // lines, so time goes before channels where these lie side by side.
+    struct Grain {
+        int64_t channels, outputs;
+        bool time_first;
+    };
+    // Cuts the work into at most `threads` tasks: by batch, where that comes out even, by time or by channels; a stateful
+    // problem never by time, since its last stretch replaces the state that the first one reads.
+    void cut(int threads, const Grain& grain);
     // The elementwise kernel on `rows` rows of `count` outputs that a kernel call has just written.
     int activate(float* y, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
     // Whether a kernel for multiplier 1 computes one multiple of the channels at a time.
@@ -134,6 +139,13 @@ class Runner {
     std::vector<Task> tasks_;
 
    private:
+    Task whole() const {
+        return {0, p_.given.batch, 0, p_.given.channels, 0, static_cast<int64_t>(stretches_.size())};
+    }
+    int64_t outputs() const;  // of one sequence and channel
+    void cut_batch(int parts);
+    void cut_channels(int parts, int64_t block);
+    void cut_time(int parts, int64_t least);
     // Where in the scratch memory the planes lie.
     int64_t planar_at() const { return std::max(staging_bytes_, tile_elements() * element_); }
     int call_planar(const ConvCall& all, const Job& job) const;

@@ -23,8 +23,7 @@ class ChannelsRunner final : public Runner {
         x_phase_ = saturating_product(p.given.stride, p.x.t);
         make_groups();
         for (size_t g = 0; g < groups_.size(); ++g) add_stretches(static_cast<int>(g));
-        cut_stretches(threads, kernel_.v, 4 * kernel_.t);
-        cut(threads, kernel_.v);
+        cut(threads, {kernel_.v, 4 * int64_t{kernel_.t}, true});
         plan_staging();
     }
 
@@ -73,6 +72,7 @@ class ChannelsRunner final : public Runner {
         // A row of K taps must fit a view; kernels with absurd reach work on copies alone.
         const bool fits = saturating_product(K, x_step_) <= largest_span / 4;
         cut_row(g.outputs, g.start, p_.given.stride, K - 1, g.length, kernel_.t, fits, index, &stretches_);
+        for (Stretch& s : stretches_) s.rows = groups_[s.group].count;
     }
 
     int64_t rows_read(int64_t outputs) const { return rows_read(outputs, p_.given.kernel_size); }

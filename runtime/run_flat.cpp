@@ -18,8 +18,7 @@ class FlatRunner final : public Runner {
         tile_ = steps_ * kernel_.t;
         add_stretches();
         plan_staging();
-        cut_stretches(threads, p_.given.channels + 1, 4 * tile_);
-        cut(threads, p_.given.channels + 1);
+        cut(threads, {p_.given.channels + 1, 4 * tile_, true});
     }
 
     int run(const Task& task, const Job& job) const override {

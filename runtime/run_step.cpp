@@ -20,7 +20,7 @@ class StepRunner final : public Runner {
         taps_at_ = K * (gathered_ + k.v) * element_;
         staging_bytes_ = taps_at_ + K * static_cast<int64_t>(sizeof(int32_t));
         stretches_.push_back({0, 1, false, 0});
-        cut(threads, k.v);
+        cut(threads, {k.v, 1, false});
     }
 
     // As for family `channels` (Keras' own order), so that the plans of a prompt and of its steps share weights.

@@ -18,8 +18,7 @@ class WidthRunner final : public Runner {
         add_stretches();
         plan_staging();
         plan_rows();
-        cut_stretches(threads, 1, 4 * tile_);
-        cut(threads, 1);
+        cut(threads, {1, 4 * tile_, false});
     }
 
     int run(const Task& task, const Job& job) const override {

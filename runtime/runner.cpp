@@ -46,35 +46,79 @@ PackedLayout Runner::packed() const {
             p_.given.channels, p_.given.depth_multiplier, period_};
 }
 
-void Runner::cut_stretches(int threads, int64_t channel_block, int64_t least) {
-    if (p_.given.stateful || threads <= p_.given.batch || threads <= p_.given.channels / channel_block) return;
-    std::vector<Stretch> cut;
-    for (const Stretch& s : stretches_) {
-        const int64_t parts = std::clamp<int64_t>((s.end - s.begin) / std::max<int64_t>(least, 1), 1, threads);
-        for (int64_t i = 0; i < parts; ++i) {
-            const int64_t length = s.end - s.begin;
-            cut.push_back({s.begin + length * i / parts, s.begin + length * (i + 1) / parts, s.staged, s.group});
-        }
+void Runner::cut_batch(int parts) {
+    for (int64_t i = 0; i < parts; ++i) {
+        Task t = whole();
+        t.n0 = p_.given.batch * i / parts, t.n1 = p_.given.batch * (i + 1) / parts;
+        tasks_.push_back(t);
     }
-    stretches_ = std::move(cut);
 }
 
-void Runner::cut(int threads, int64_t channel_block) {
-    const int64_t N = p_.given.batch, C = p_.given.channels, S = static_cast<int64_t>(stretches_.size());
-    const int64_t blocks = C / channel_block;  // the last block takes the rest
-    if (p_.given.stateful) threads = static_cast<int>(std::clamp<int64_t>(std::max(N, blocks), 1, threads));
-    for (int64_t i = 0; i < threads; ++i) {
-        Task t{0, N, 0, C, 0, S};
-        if (threads <= N) {
-            t.n0 = N * i / threads, t.n1 = N * (i + 1) / threads;
-        } else if (threads <= blocks) {
-            t.c0 = blocks * i / threads * channel_block;
-            if (i + 1 < threads) t.c1 = blocks * (i + 1) / threads * channel_block;
-        } else {
-            t.s0 = S * i / threads, t.s1 = S * (i + 1) / threads;
-        }
-        if (t.n0 < t.n1 && t.c0 < t.c1 && t.s0 < t.s1) tasks_.push_back(t);
+void Runner::cut_channels(int parts, int64_t block) {
+    const int64_t blocks = p_.given.channels / block;  // the last block takes the rest
+    for (int64_t i = 0; i < parts; ++i) {
+        Task t = whole();
+        t.c0 = blocks * i / parts * block;
+        if (i + 1 < parts) t.c1 = blocks * (i + 1) / parts * block;
+        tasks_.push_back(t);
     }
+}
+
+int64_t Runner::outputs() const {
+    int64_t sum = 0;
+    for (const Stretch& s : stretches_) sum += (s.end - s.begin) * s.rows;
+    return sum;
+}
+
+void Runner::cut_time(int parts, int64_t least) {
+    std::vector<Stretch> cut;
+    std::vector<int64_t> ends;  // of tasks, as numbers of stretches
+    const int64_t all = outputs();
+    int64_t done = 0;
+    for (Stretch rest : stretches_) {
+        while (static_cast<int>(ends.size()) + 1 < parts) {
+            const int64_t length = rest.end - rest.begin;
+            const int64_t end = all / parts * (static_cast<int64_t>(ends.size()) + 1) - done;
+            if (end > length * rest.rows) break;
+            // Where a part would be too short for the kernel, the task ends with the stretch, or before it.
+            const int64_t outputs = end / rest.rows;
+            if (outputs >= least && length - outputs >= least) {
+                Stretch part = rest;
+                rest.begin = part.end = rest.begin + outputs;
+                cut.push_back(part);
+                done += outputs * rest.rows;
+            } else if (2 * outputs > length) {
+                break;
+            }
+            ends.push_back(static_cast<int64_t>(cut.size()));
+        }
+        cut.push_back(rest);
+        done += (rest.end - rest.begin) * rest.rows;
+    }
+    stretches_ = std::move(cut);
+    ends.push_back(static_cast<int64_t>(stretches_.size()));
+    for (int64_t from = 0; const int64_t to : ends) {
+        Task t = whole();
+        t.s0 = from, t.s1 = to;
+        if (from < to) tasks_.push_back(t);
+        from = to;
+    }
+}
+
+void Runner::cut(int threads, const Grain& grain) {
+    const int64_t N = p_.given.batch, blocks = p_.given.channels / grain.channels;
+    const bool time = !p_.given.stateful && outputs() >= 2 * threads * grain.outputs;
+    const bool even = N % threads == 0 || N >= 4 * threads;
+    if (threads <= N && (even || !time))
+        cut_batch(threads);
+    else if (time && (grain.time_first || threads > blocks))
+        cut_time(threads, grain.outputs);
+    else if (threads <= blocks)
+        cut_channels(threads, grain.channels);
+    else if (N >= blocks)
+        cut_batch(static_cast<int>(N));
+    else
+        cut_channels(static_cast<int>(blocks), grain.channels);
 }
 
 Taps Runner::taps_inside(const Reach& reach, const Job& job) const {
