@@ -30,7 +30,8 @@ function(_dwc_json_list out line key default)
     set(${out} "${values}" PARENT_SCOPE)
 endfunction()
 
-# Reads the table of targets: DWC_ALL_TARGETS, and per target DWC_TARGET_<name>_{HALIDE,PROCESSOR,PARENT,LANES,CPU,FMA}.
+# Reads the table of targets: DWC_ALL_TARGETS, and per target DWC_TARGET_<name>_{HALIDE,PROCESSOR,PARENT,LANES,CPU,FMA,
+# POINTS}.
 macro(dwc_read_targets)
     set(_dwc_targets_file "${PROJECT_SOURCE_DIR}/schedules/targets.json")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${_dwc_targets_file}")
@@ -51,6 +52,16 @@ macro(dwc_read_targets)
             endif()
         endforeach()
         _dwc_json_list(DWC_TARGET_${_dwc_name}_CPU "${_dwc_target}" cpu "")
+        # A target without points is there for its records to come; until then its parent serves it.
+        file(GLOB _dwc_lines "${PROJECT_SOURCE_DIR}/schedules/*.jsonl"
+             "${PROJECT_SOURCE_DIR}/schedules/db/${_dwc_name}.jsonl")
+        set(DWC_TARGET_${_dwc_name}_POINTS OFF)
+        foreach(_dwc_file IN LISTS _dwc_lines)
+            file(STRINGS "${_dwc_file}" _dwc_found LIMIT_COUNT 1 REGEX "\"target\": *\"${_dwc_name}\"")
+            if(_dwc_found)
+                set(DWC_TARGET_${_dwc_name}_POINTS ON)
+            endif()
+        endforeach()
     endforeach()
 endmacro()
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstring>
 
+#include "cpu_features.hpp"
+
 #define DWC_KERNEL(symbol, ...) extern "C" void symbol(), symbol##_stream();
 #define DWC_ACTIVATION_KERNEL(symbol, ...) extern "C" void symbol();
 #include "kernels.inc"
@@ -48,22 +50,6 @@ constexpr ActivationRow activation_table[] = {
 #undef DWC_KERNEL
 #undef DWC_ACTIVATION_KERNEL
 };
-
-bool cpu_has([[maybe_unused]] std::string_view feature) {
-#if defined(__x86_64__)
-    // __builtin_cpu_supports also asks whether the operating system saves the registers.
-    if (feature == "sse4.1") return __builtin_cpu_supports("sse4.1");
-    if (feature == "avx2") return __builtin_cpu_supports("avx2");
-    if (feature == "fma") return __builtin_cpu_supports("fma");
-    if (feature == "f16c") return __builtin_cpu_supports("f16c");
-    if (feature == "avx512f") return __builtin_cpu_supports("avx512f");
-    if (feature == "avx512bw") return __builtin_cpu_supports("avx512bw");
-    if (feature == "avx512cd") return __builtin_cpu_supports("avx512cd");
-    if (feature == "avx512dq") return __builtin_cpu_supports("avx512dq");
-    if (feature == "avx512vl") return __builtin_cpu_supports("avx512vl");
-#endif
-    return false;  // a feature this file does not know is one the CPU does not have
-}
 
 bool processor_is(std::string_view processor) {
 #if defined(__x86_64__)
