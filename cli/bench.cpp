@@ -11,8 +11,10 @@
 
 #include "bench_against.hpp"
 #include "bench_case.hpp"
+#include "bench_overhead.hpp"
 #include "bench_report.hpp"
 #include "default_problems.hpp"
+#include "tuner/measure.hpp"
 
 namespace cli {
 namespace {
@@ -23,8 +25,10 @@ struct BenchOptions {
     PlanOptions plan;
     int repeats = 31;
     double min_time_ms = 3.0;
-    bool json = false;
+    bool overhead = false, json = false;
 };
+
+using dwc::tuner::quantile;
 
 struct Measured {
     std::unique_ptr<BenchCase> bench;
@@ -68,7 +72,7 @@ std::vector<std::string> problems_of(const BenchOptions &options) {
         if (problems.empty()) throw Failure(kExitInvalid, options.file + ": holds no problem string");
     }
     if (problems.empty()) {
-        std::istringstream lines(kDefaultProblems);
+        std::istringstream lines(options.overhead ? kOverheadProblems : kDefaultProblems);
         read_problems(lines, "built-in list", problems);
     }
     return problems;
@@ -86,12 +90,6 @@ int pin_to_one_cpu() {
         return sched_setaffinity(0, sizeof(one), &one) == 0 ? cpu : -1;
     }
     return -1;
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const size_t n = values.size();
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
 // Every problem that can be planned and gives the right result; the others leave one sentence each in `complaints`.
@@ -139,9 +137,12 @@ BenchRecord record_of(const Measured &measured, const Roofs &roofs) {
     record.target = bench.info().target ? bench.info().target : "";
     record.layout = bench.problem().layout;
     record.threads = bench.info().threads;
-    record.us_min = *std::min_element(measured.hot.begin(), measured.hot.end()) * 1e6;
-    record.us_median = median(measured.hot) * 1e6;
-    record.us_cold = median(measured.cold) * 1e6;
+    for (const double seconds : measured.hot) record.samples_us.push_back(seconds * 1e6);
+    record.us_min = quantile(record.samples_us, 0);
+    record.us_q25 = quantile(record.samples_us, 0.25);
+    record.us_median = quantile(record.samples_us, 0.5);
+    record.us_q75 = quantile(record.samples_us, 0.75);
+    record.us_cold = quantile(measured.cold, 0.5) * 1e6;
     record.plan_us = bench.plan_us();
     record.flops = static_cast<double>(bench.info().flops);
     record.bytes = static_cast<double>(bench.info().bytes);
@@ -163,6 +164,7 @@ std::string command_line(const BenchOptions &options) {
         line += options.plan.stores == DWC_STORES_CACHED ? " --stores cached" : " --stores streamed";
     if (options.plan.plan_level != "default") line += " --plan-level " + options.plan.plan_level;
     if (!options.against.empty()) line += " --against " + options.against;
+    if (options.overhead) line += " --overhead";
     return line;
 }
 
@@ -210,11 +212,13 @@ int bench(const BenchOptions &options) {
         other.check_values();
     }
     const auto problems = problems_of(options);
-    Provenance provenance{cpu_model(), utc_date(), dwc_version(), command_line(options), -1, options.repeats};
-    if (options.plan.threads == 1) provenance.pinned_cpu = pin_to_one_cpu();
+    const int pinned_cpu = options.plan.threads == 1 ? pin_to_one_cpu() : -1;
+    const Provenance provenance = provenance_of(command_line(options), pinned_cpu, options.repeats);
 
     std::vector<std::string> complaints;
-    if (options.against.empty())
+    if (options.overhead)
+        print(overheads(problems, options.plan, options.repeats, complaints), provenance, options.json);
+    else if (options.against.empty())
         print(measure(problems, options, complaints), provenance, options.json);
     else
         print(fights(problems, options, complaints), provenance, options.json);
@@ -228,6 +232,7 @@ Examples:
   dwconv bench --problem f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu
   dwconv bench --problems shapes.txt --json --repeats 101 > records.jsonl
   dwconv bench --problems shapes.txt --against default
+  dwconv bench --overhead
 
 Without --problem or --problems: the built-in list of eleven shapes in both layouts. A problem's result is compared
 with the plain reference before it is timed; max_error is the largest difference. us_min and us_median: hot, on the same
@@ -236,7 +241,13 @@ buffers; us_cold: on buffers that no cache holds. roof_us is the larger of the u
 this run; pct_roof is roof_us / us_median. With one thread the process is kept on one CPU.
 
 --against KERNEL instead times another kernel in turns with the problem's own on the same buffers: ratio is the median
-of own time / other time within a round. `default` is the kernel that would be chosen if nothing had been measured.)";
+of own time / other time within a round. `default` is the kernel that would be chosen if nothing had been measured.
+
+--overhead instead tells what the library adds to its kernels: plan_us, making a plan when one of its problem was made
+before; execute_ns, an execution whose kernels return at once, less the call of one: checks, views, and where the problem
+pads, copying the ends of rows beside zeros. By default on four small problems.
+
+--json gives a record a line for `dwconv report`: figures, all samples, roofs, and where and how they were taken.)";
 
 }  // namespace
 
@@ -258,6 +269,8 @@ void register_bench(CLI::App &app, int &exit_code) {
         ->check(CLI::Range(0.001, 60000.0))
         ->capture_default_str()
         ->type_name("MS");
+    command->add_flag("--overhead", options->overhead, "What planning and executing add to the kernels")
+        ->excludes("--against");
     command->add_flag("--json", options->json, "One JSON object a line and problem");
     command->callback([options, &exit_code] { exit_code = bench(*options); });
 }

@@ -40,6 +40,7 @@ class BenchCase {
     double max_error() const { return max_error_; }
     double tolerance() const { return tolerance_; }
 
+    void execute_once() { execute(data_->x.data(), data_->y.data(), state_ ? state_->data() : nullptr); }
     // Seconds of one execution, on the average over a sample of at least `seconds` on the same buffers, warmed before.
     double time_hot(double seconds);
     // The same over sets of buffers that no cache holds, each used once.

@@ -1,11 +1,7 @@
 #include "bench_report.hpp"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <cmath>
-#include <ctime>
-#include <fstream>
 #include <set>
 
 namespace cli {
@@ -54,31 +50,18 @@ std::string roofs_summary(const std::vector<BenchRecord> &records) {
 
 }  // namespace
 
-JsonObject json_of(const Provenance &provenance) {
-    JsonObject origin;
-    origin.add("cpu", provenance.cpu).add("date", provenance.date).add("dwconv", provenance.version);
-    origin.add("command", provenance.command).add("repeats", provenance.repeats);
-    origin.add("pinned_cpu", provenance.pinned_cpu);
-    return origin;
-}
-
-std::string origin_line(const Provenance &provenance, int threads) {
-    return format("%s, %d thread%s%s, %d interleaved repeats, dwconv %s, %s\n", provenance.cpu.c_str(), threads,
-                  threads == 1 ? "" : "s",
-                  provenance.pinned_cpu < 0 ? "" : format(" pinned to CPU %d", provenance.pinned_cpu).c_str(),
-                  provenance.repeats, provenance.version.c_str(), provenance.date.c_str());
-}
-
 std::string json_line(const BenchRecord &record, const Provenance &provenance) {
     JsonObject line;
     line.add("problem", record.problem).add("variant", record.variant).add("target", record.target);
     line.add("threads", record.threads).add("us_min", record.us_min).add("us_median", record.us_median);
+    line.add("us_q25", record.us_q25).add("us_q75", record.us_q75).add("samples_us", record.samples_us);
     line.add("us_cold", record.us_cold).add("plan_us", record.plan_us);
     line.add("gflops", record.gflops()).add("gbs", record.gbs()).add("level", record.roof.level);
     line.add("roof_us", record.roof.roof_us).add("pct_roof", record.pct_roof());
     line.add("roof_memory_us", record.roof.memory_us).add("roof_compute_us", record.roof.compute_us);
     line.add("roof_copy_gbs", record.roof.copy_gbs).add("roof_copy_set_bytes", record.roof.copy_set_bytes);
     line.add("roof_fma_gflops", record.roof.fma_gflops).add("roof_activation_ns", record.roof.activation_ns);
+    line.add("flops", record.flops).add("bytes", record.bytes);
     line.add("max_error", record.max_error).add("tolerance", record.tolerance);
     line.add("provenance", json_of(provenance));
     return line.str();
@@ -103,26 +86,6 @@ std::string text_report(const std::vector<BenchRecord> &records, const Provenanc
                       swung, records.size());
     }
     return out + origin_line(provenance, records[0].threads);
-}
-
-std::string cpu_model() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        if (line.rfind("model name", 0) != 0) continue;
-        const size_t start = line.find_first_not_of(" \t", line.find(':') + 1);
-        if (start != std::string::npos) return line.substr(start);
-    }
-    utsname names{};
-    return uname(&names) == 0 ? names.machine : "unknown";
-}
-
-std::string utc_date() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    char text[32];
-    std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
 }
 
 }  // namespace cli

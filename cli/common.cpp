@@ -44,6 +44,8 @@ std::string quoted(std::string_view text) {
     return out + "\"";
 }
 
+std::string number(double value) { return std::isfinite(value) ? format("%.6g", value) : "null"; }
+
 }  // namespace
 
 int exit_code_of(dwc_status status) {
@@ -196,12 +198,16 @@ JsonObject &JsonObject::add(std::string_view key, std::string_view value) { retu
 JsonObject &JsonObject::add(std::string_view key, const char *value) {
     return raw(key, value ? quoted(value) : "null");
 }
-JsonObject &JsonObject::add(std::string_view key, double value) {
-    return raw(key, std::isfinite(value) ? format("%.6g", value) : "null");
-}
+JsonObject &JsonObject::add(std::string_view key, double value) { return raw(key, number(value)); }
 JsonObject &JsonObject::add(std::string_view key, int64_t value) { return raw(key, std::to_string(value)); }
 JsonObject &JsonObject::add(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
 JsonObject &JsonObject::add(std::string_view key, const JsonObject &value) { return raw(key, value.str()); }
+
+JsonObject &JsonObject::add(std::string_view key, const std::vector<double> &values) {
+    std::string list;
+    for (const double value : values) list += (list.empty() ? "" : ", ") + number(value);
+    return raw(key, "[" + list + "]");
+}
 
 std::string Table::str() const {
     std::vector<size_t> width;

@@ -56,8 +56,7 @@ std::vector<dwc_target_info> all_targets();
 std::vector<dwc_kernel_info> all_kernels();
 const char *dtype_name(dwc_dtype dtype);
 
-// One JSON object on one line, keys in the order they were added. The command line only ever writes JSON, so this is
-// all it needs of it.
+// One JSON object on one line, keys in the order they were added.
 class JsonObject {
    public:
     JsonObject &add(std::string_view key, std::string_view value);
@@ -67,6 +66,8 @@ class JsonObject {
     JsonObject &add(std::string_view key, int value) { return add(key, static_cast<int64_t>(value)); }
     JsonObject &add(std::string_view key, bool value);
     JsonObject &add(std::string_view key, const JsonObject &value);
+    JsonObject &add(std::string_view key, const std::vector<double> &values);
+    JsonObject &add_json(std::string_view key, const std::string &json) { return raw(key, json); }
     std::string str() const { return "{" + body_ + "}"; }
 
    private:
@@ -102,6 +103,7 @@ void register_explain(CLI::App &app, int &exit_code);
 void register_bench(CLI::App &app, int &exit_code);
 void register_tune(CLI::App &app, int &exit_code);
 void register_tune_worker(CLI::App &app, int &exit_code);
+void register_report(CLI::App &app, int &exit_code);
 void register_promote(CLI::App &app, int &exit_code);
 
 }  // namespace cli

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "bench_buffer.hpp"
+#include "tuner/measure.hpp"
 
 namespace cli {
 namespace {
@@ -105,12 +106,6 @@ std::string activation_key(const RoofRequest &request) {
     return key;
 }
 
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const size_t n = values.size();
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-}
-
 }  // namespace
 
 std::vector<CacheLevel> cache_levels() {
@@ -199,7 +194,7 @@ void Roofs::sample() {
 
 double Roofs::rate_of(const std::string &key) const {
     const auto found = gauges_.find(key);
-    return found == gauges_.end() || found->second.rates.empty() ? 0 : median(found->second.rates);
+    return found == gauges_.end() || found->second.rates.empty() ? 0 : dwc::tuner::quantile(found->second.rates, 0.5);
 }
 
 Roof Roofs::of(const RoofRequest &request) const {

@@ -41,7 +41,7 @@ dwc_keras_venv() {
 }
 
 dwc_packages build-essential python3-venv git ccache pkg-config libcli11-dev nlohmann-json3-dev libhdf5-dev \
-    libzip-dev libopenblas-dev libgtest-dev googletest libbenchmark-dev llvm-19 qemu-user-static \
+    libzip-dev libopenblas-dev libgtest-dev googletest libbenchmark-dev llvm-19 qemu-user-static xz-utils \
     g++-aarch64-linux-gnu libc6-dev-arm64-cross
 dwc_venv
 dwc_configure dev

@@ -45,8 +45,9 @@ TEST_F(Cli, HelpAndVersionSucceed) {
     const Outcome version = run("--version");
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out.rfind("dwconv ", 0), 0u) << version.out;
-    for (const std::string arguments : {"--help", "run --help", "init --help", "inspect --help", "convert --help",
-                                        "check --help", "list --help", "explain --help", "bench --help"}) {
+    for (const std::string arguments :
+         {"--help", "run --help", "init --help", "inspect --help", "convert --help", "check --help", "list --help",
+          "explain --help", "bench --help", "report --help"}) {
         const Outcome help = run(arguments);
         EXPECT_EQ(help.exit_code, 0) << arguments;
         EXPECT_EQ(help.err, "") << arguments;
@@ -176,13 +177,51 @@ TEST_F(Cli, BenchRecordsAreCompleteAndAgreeWithExplain) {
     EXPECT_NEAR(record.at("gflops").get<double>(), 2.0 * 384 * 192 * 4 / us * 1e-3, 1e-4 * 589824 / us);
     EXPECT_NEAR(record.at("gbs").get<double>(), 4.0 * 192 * (2 * 384 + 4 + 1) / us * 1e-3, 1e-4 * 593664 / us);
     EXPECT_NEAR(record.at("pct_roof").get<double>(), 100 * record.at("roof_us").get<double>() / us, 0.1);
-    for (const char *key : {"cpu", "date", "dwconv", "command"}) {
-        EXPECT_FALSE(record.at("provenance").at(key).get<std::string>().empty()) << key;
+    const auto samples = record.at("samples_us").get<std::vector<double>>();
+    ASSERT_EQ(samples.size(), 3u);
+    EXPECT_EQ(*std::min_element(samples.begin(), samples.end()), record.at("us_min"));
+    EXPECT_NE(std::find(samples.begin(), samples.end(), us), samples.end());
+    EXPECT_LE(record.at("us_q25").get<double>(), us);
+    EXPECT_GE(record.at("us_q75").get<double>(), us);
+    const json &origin = record.at("provenance");
+    for (const char *key : {"cpu", "isa", "date", "dwconv", "halide", "compiler", "build_type", "command"}) {
+        EXPECT_FALSE(origin.at(key).get<std::string>().empty()) << key;
+    }
+    EXPECT_TRUE(origin.at("gpu").is_null());
+    EXPECT_TRUE(origin.contains("revision"));
+    EXPECT_EQ(origin.at("repeats"), 3);
+    EXPECT_TRUE(origin.at("emulated").is_boolean());
+    EXPECT_EQ(origin.at("machine").at("emulated"), origin.at("emulated"));
+    for (const char *key : {"architecture", "cpus", "board", "caches", "governor", "driver", "boost", "min_mhz",
+                            "max_mhz", "os", "kernel", "virtual"}) {
+        EXPECT_TRUE(origin.at("machine").contains(key)) << key;
     }
     const auto explained = json_lines(run(std::string("explain --json ") + kProblem).out);
     ASSERT_FALSE(explained.empty());
     EXPECT_EQ(record.at("variant"), explained[0].at("variant"));
     EXPECT_EQ(record.at("target"), explained[0].at("target"));
+}
+
+TEST_F(Cli, OverheadsAreSmallAndCountKernelCalls) {
+    // Without padding one call of the kernel; in front of a causal row a second one, on a staged copy.
+    const std::string problems =
+        " --problem f32_nlc_n1_l67_c64_k4_m1_s1_d1_pl0_pr0_bias_silu"
+        " --problem f32_nlc_n1_l64_c64_k4_m1_s1_d1_pl3_pr0_bias_silu";
+    const Outcome outcome = run("bench --overhead --json --repeats 5" + problems);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    const auto lines = json_lines(outcome.out);
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[0].at("kernel_calls"), 1);
+    EXPECT_EQ(lines[1].at("kernel_calls"), 2);
+    for (const json &line : lines) {
+        for (const char *key : {"plan_first_us", "plan_us", "execute_ns"})
+            EXPECT_GT(line.at(key).get<double>(), 0) << key;
+        // Far above what is asked for, as the machine may be busy, and far below anything that plans in execute.
+        EXPECT_LT(line.at("execute_ns_q25").get<double>(), 1e5);
+        EXPECT_FALSE(line.at("provenance").at("cpu").get<std::string>().empty());
+    }
+    EXPECT_EQ(run("bench --overhead --repeats 1" + problems).exit_code, 0);
+    expect_refused("bench --overhead --against default" + problems, "--against");
 }
 
 TEST_F(Cli, BenchTableTellsTheShareOfTheRoof) {

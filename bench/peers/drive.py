@@ -201,7 +201,9 @@ def record(entry, problem, threads, cache, roof, origin):
     return {"problem": problem.text, "peer": entry.worker.title, "version": entry.worker.version, "form": entry.form,
             "threads": threads, "cache": cache, "status": entry.status,
             "us_min": min(times, default=None), "us_median": statistics.median(times) if times else None,
-            "samples_us": [float(f"{t:.5g}") for t in times], "max_error": entry.error, "roof_us": roof,
+            "samples_us": [float(f"{t:.5g}") for t in times], "roof_us": roof,
+            # JSON has no NaN
+            "max_error": entry.error if entry.error is not None and np.isfinite(entry.error) else None,
             "machine": origin}
 
 

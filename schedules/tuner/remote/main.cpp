@@ -60,14 +60,6 @@ void ignore_message(void *, const char *) {}
 
 std::string target_name(const std::string &kernel) { return kernel + "@" + dwc_remote_target; }
 
-// An emulator of user programs answers for this process' own entry in /proc, but not for that of its thread.
-bool under_emulator() {
-    char self[4096], thread[4096];
-    const ssize_t a = readlink("/proc/self/exe", self, sizeof self);
-    const ssize_t b = readlink("/proc/thread-self/exe", thread, sizeof thread);
-    return a > 0 && b > 0 && (a != b || std::memcmp(self, thread, static_cast<size_t>(a)) != 0);
-}
-
 double number(const char *option, const char *text, double least, double most) {
     char *end = nullptr;
     const double value = text ? std::strtod(text, &end) : 0;
