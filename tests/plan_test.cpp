@@ -57,13 +57,15 @@ TEST_P(LongKernels, EqualTheReference) {
     const auto [text, needs_workspace] = GetParam();
     const Workload work(parse(text));
     size_t largest = 0;
+    bool wide = work.p.layout == DWC_NCL;  // in nlc only the widest tiles of these rows do not fit the stack
     for (const auto& target : running_targets())
         for (const int threads : {1, 3}) {
             const dwc_options options = options_with(target.name, nullptr, threads);
+            wide = wide || std::strcmp(target.name, "x86-64-avx512") == 0;
             largest = std::max(largest, dwc_plan_workspace_size(make_plan(work.p, options).get()));
             EXPECT_EQ(work.difference(work.run(options), work.reference(target.fma)), "") << target.name;
         }
-    if (needs_workspace) {
+    if (needs_workspace && wide) {
         EXPECT_GT(largest, 0u) << "this problem was meant to need a workspace";
     }
 }
