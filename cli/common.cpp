@@ -143,12 +143,13 @@ dwc_options PlanOptions::to_c() const {
 void PlanOptions::check_values() const {
     if (threads < 0) throw Failure(kExitInvalid, format("threads=%d: must be at least 0", threads));
     const auto named = [](const std::string &name) { return [&name](const auto &info) { return name == info.name; }; };
-    const auto targets = all_targets();
+    // Looking through them asks the drivers of devices, which only those who name a target or kernel must wait for.
+    const auto targets = force_target.empty() ? std::vector<dwc_target_info>{} : all_targets();
     if (!force_target.empty() && std::none_of(targets.begin(), targets.end(), named(force_target))) {
         throw Failure(kExitInvalid,
                       "force_target=" + force_target + ": no such target; `dwconv list` names the targets");
     }
-    const auto kernels = all_kernels();
+    const auto kernels = force_kernel.empty() ? std::vector<dwc_kernel_info>{} : all_kernels();
     if (!force_kernel.empty() && std::none_of(kernels.begin(), kernels.end(), named(force_kernel))) {
         throw Failure(kExitInvalid,
                       "force_kernel=" + force_kernel + ": no such kernel; `dwconv list` names the kernels");

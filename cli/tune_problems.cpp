@@ -106,7 +106,7 @@ void collect_problems(TuneOptions *options) {
 
 std::string best_target() {
     for (const auto &target : all_targets())
-        if (target.supported) return target.name;
+        if (target.supported && target.device == DWC_MEMORY_HOST) return target.name;
     throw Failure(kExitFailure, "this CPU runs none of the targets that the library was built for");
 }
 

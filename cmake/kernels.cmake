@@ -31,7 +31,7 @@ function(_dwc_json_list out line key default)
 endfunction()
 
 # Reads the table of targets: DWC_ALL_TARGETS, and per target DWC_TARGET_<name>_{HALIDE,PROCESSOR,PARENT,LANES,CPU,FMA,
-# POINTS}.
+# POINTS,DEVICE}.
 macro(dwc_read_targets)
     set(_dwc_targets_file "${PROJECT_SOURCE_DIR}/schedules/targets.json")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${_dwc_targets_file}")
@@ -43,7 +43,7 @@ macro(dwc_read_targets)
         string(JSON _dwc_target GET "${_dwc_targets}" targets ${_dwc_i})
         string(JSON _dwc_name GET "${_dwc_target}" name)
         list(APPEND DWC_ALL_TARGETS "${_dwc_name}")
-        foreach(_dwc_key halide processor parent lanes fma)
+        foreach(_dwc_key halide processor parent lanes fma device)
             string(TOUPPER ${_dwc_key} _dwc_upper)
             string(JSON DWC_TARGET_${_dwc_name}_${_dwc_upper} ERROR_VARIABLE _dwc_missing GET "${_dwc_target}"
                    ${_dwc_key})
@@ -117,9 +117,14 @@ macro(_dwc_add_kernel target generator recorded stream family dtype k m stride a
     if(NOT _symbol IN_LIST symbols)
         string(REPLACE "bf16" "bfloat16" _type "${dtype}")
         string(REPLACE "f32" "float32" _type "${_type}")
-        set(_arguments
-            -g dwconv family=${family} activation=${activation} k=${k} stride=${stride} m=${m} v=${v} t=${t}
-            block=${block} x.type=${_type} w.type=${_type} b.type=${_type} y.type=${_type})
+        set(_arguments family=${family} activation=${activation} k=${k} stride=${stride} m=${m} v=${v} t=${t}
+                       block=${block})
+        if(DWC_TARGET_${target}_DEVICE)
+            list(PREPEND _arguments -g dwconv_gpu)
+        else()
+            list(PREPEND _arguments -g dwconv)
+            list(APPEND _arguments x.type=${_type} w.type=${_type} b.type=${_type} y.type=${_type})
+        endif()
         _dwc_generate(${_symbol} ${target} ${generator} OFF ${_arguments})
         set(_twin 0)
         if("${stream}")
@@ -243,9 +248,13 @@ function(dwc_add_kernels library)
         if(DWC_TARGET_${target}_FMA)
             set(fma 1)
         endif()
+        set(device host)
+        if(DWC_TARGET_${target}_DEVICE)
+            set(device ${DWC_TARGET_${target}_DEVICE})
+        endif()
         list(JOIN DWC_TARGET_${target}_CPU "," cpu)
         list(APPEND target_rows "DWC_TARGET(${target_id}, \"${target}\", \"${DWC_TARGET_${target}_PARENT}\", \
-\"${DWC_TARGET_${target}_PROCESSOR}\", \"${cpu}\", ${DWC_TARGET_${target}_LANES}, ${fma}, ${built})")
+\"${DWC_TARGET_${target}_PROCESSOR}\", \"${cpu}\", ${DWC_TARGET_${target}_LANES}, ${fma}, ${built}, ${device})")
     endforeach()
     list(JOIN rows "\n" rows)
     list(JOIN record_rows "\n" record_rows)
@@ -255,7 +264,8 @@ function(dwc_add_kernels library)
     file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/tables/records.inc" CONTENT "${note}${record_rows}\n" @ONLY)
     file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/tables/targets.inc" CONTENT "${note}${target_rows}\n" @ONLY)
 
-    # One Halide runtime for all of them, for the plainest target of the processor.
+    # One Halide runtime for all of them, for the plainest target of the processor. What kernels of devices ask of a
+    # runtime is runtime/device_glue.cpp's.
     set(runtime "${CMAKE_CURRENT_BINARY_DIR}/dwc_halide_runtime.o")
     list(GET arg_TARGETS 0 first)
     string(REGEX MATCH "^[a-z0-9]+-[0-9]+-linux" base "${DWC_TARGET_${first}_HALIDE}")

@@ -13,7 +13,7 @@ using namespace Halide;
 class ActivationGenerator : public Generator<ActivationGenerator> {
    public:
     GeneratorParam<std::string> function{"function", "clamp"};
-    GeneratorParam<int> vector_width{"vector_width", 8};
+    GeneratorParam<int> vector_width{"vector_width", 8};  // on devices: threads of a thread block
 
     // Index order (i, row); i is contiguous, rows lie anywhere.
     Input<Buffer<float, 2>> x{"x"};
@@ -27,6 +27,15 @@ class ActivationGenerator : public Generator<ActivationGenerator> {
         y.dim(0).set_min(0).set_extent(x.dim(0).extent());
         x.dim(1).set_min(0);
         y.dim(1).set_min(0).set_extent(x.dim(1).extent());
+        if (get_target().has_gpu_feature()) {
+            Var line("line"), block("block"), thread("thread");
+            y.fuse(i, row, line)
+                .split(line, block, thread, vector_width, TailStrategy::GuardWithIf)
+                .gpu_blocks(block)
+                .gpu_threads(thread)
+                .never_partition_all();
+            return;
+        }
         y.vectorize(i, vector_width, TailStrategy::Predicate);
         // Only celu divides its argument; elu and selu need not pay for it.
         if (function.value() == "elu") y.specialize(p1 == 1.0f);

@@ -26,11 +26,16 @@ struct Sum {
     std::vector<Halide::RDom> taps;  // one per update, in ascending tap order
 };
 
+// How a multiply and an add become one operation of one rounding: not at all, by the compiler's contraction, or by a
+// function of the language that is compiled to (OpenCL C).
+enum class Fused { no, contracted, called };
+
 // x * w + acc. Halide 21 has no strict fused multiply-add, but contracts this expression to one wherever the target has
 // it, and one is never reordered. Without it the compiler would reorder the additions: there each step is strict.
-inline Halide::Expr multiply_add(const Halide::Expr &x, const Halide::Expr &w, const Halide::Expr &acc, bool fma) {
+inline Halide::Expr multiply_add(const Halide::Expr &x, const Halide::Expr &w, const Halide::Expr &acc, Fused fused) {
     using Halide::Internal::Call;
-    if (fma) return acc + x * w;
+    if (fused == Fused::contracted) return acc + x * w;
+    if (fused == Fused::called) return Call::make(acc.type(), "fma", {x, w, acc}, Call::PureExtern);
     const Halide::Expr product = Call::make(acc.type(), Call::strict_mul, {x, w}, Call::PureIntrinsic);
     return Call::make(acc.type(), Call::strict_add, {acc, product}, Call::PureIntrinsic);
 }
@@ -40,11 +45,11 @@ inline Halide::Expr multiply_add(const Halide::Expr &x, const Halide::Expr &w, c
 // (fixed_k = 0) the taps go by blocks of `block`, the inner dimension of the first update, and a remainder; padding K
 // with zero weights instead would turn 0 * Inf into NaN.
 inline Sum depthwise(const Vars &v, const Halide::Expr &bias, const At &x_at, const At &w_at, int fixed_k,
-                     const Halide::Expr &k, int block, bool fma) {
+                     const Halide::Expr &k, int block, Fused fused) {
     Sum s;
     s.sum(v.m, v.i, v.j, v.n) = bias;
     const auto add_tap = [&](const Halide::Expr &tap) {
-        s.sum(v.m, v.i, v.j, v.n) = multiply_add(x_at(tap), w_at(tap), s.sum(v.m, v.i, v.j, v.n), fma);
+        s.sum(v.m, v.i, v.j, v.n) = multiply_add(x_at(tap), w_at(tap), s.sum(v.m, v.i, v.j, v.n), fused);
     };
     if (fixed_k > 0) {
         Halide::RDom all(0, fixed_k, "k");

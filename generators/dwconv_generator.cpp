@@ -69,7 +69,7 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         kernel_.sum = dwc::depthwise(
             at, cast<float>(b(at.m, loads_bias(p) ? q + at.j * (step - 1) : q)), [=](const Expr &k) { return cast<float>(x_at(k)); },
             [=, this](const Expr &k) { return cast<float>(w(at.m, q, k)); }, p.k, w.dim(2).extent(), p.block,
-            has_fma());
+            has_fma() ? dwc::Fused::contracted : dwc::Fused::no);
 
         const Expr sum = kernel_.sum.sum(at.m, at.i, at.j, at.n);
         y(at.m, at.i, at.j, at.n) = cast(y.type(), dwc::activation_expr(p.activation, sum, p0, p1, p2, has_fma()));

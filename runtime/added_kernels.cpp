@@ -31,7 +31,7 @@ dwc_status refuse(dwc_error* error, const std::string& sentence) {
 }
 
 bool family_of(std::string_view name, Family* family) {
-    for (const Family f : {Family::channels, Family::width, Family::flat}) {
+    for (const Family f : {Family::channels, Family::width, Family::flat, Family::gpunlc, Family::gpuncl}) {
         if (name != family_name(f)) continue;
         *family = f;
         return true;
@@ -83,6 +83,9 @@ dwc_status kernel_of_row(const dwc_kernel_row& row, ConvKernel* kernel, dwc_erro
     const int registers = vector_registers(std::string_view(at.processor) == "x86_64", at.lanes);
     if (const std::string rule = broken_rule(point_of(row), at.lanes, registers); !rule.empty())
         return refuse(error, variant_name(point_of(row), dtype_word(row.dtype)) + ": " + rule);
+    if (on_device(family) != at.on_device())
+        return refuse(error, "family=" + std::string(row.family) + ": target " + row.target + " has other families");
+    if (on_device(family) && row.dtype != DWC_F32) return refuse(error, "dtype: kernels of devices are f32");
     *kernel = {row.function, nullptr,    row.name, family, target, row.activation, row.dtype,
                row.k,        row.stride, row.m,    row.v,  row.t,  row.block};
     return DWC_OK;
@@ -92,6 +95,8 @@ dwc_status add_kernel(const dwc_kernel_row& row, dwc_error* error) {
     Added added;
     if (const dwc_status status = kernel_of_row(row, &added.kernel, error)) return status;
     if (!row.function) return refuse(error, "function=NULL: must be the kernel");
+    // Such a kernel would bring a device runtime of its own, with contexts and streams that are not the caller's.
+    if (on_device(added.kernel.family)) return refuse(error, "target=" + std::string(row.target) + ": kernels of devices are compiled in");
     added.name = row.name ? row.name : variant_name(point_of(row), dtype_word(row.dtype)) + "@" + row.target;
     added.activation = row.activation;
     if (const std::string why = broken_name(added.name, row.target); !why.empty()) return refuse(error, why);

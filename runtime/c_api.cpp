@@ -9,6 +9,7 @@
 #include "error.hpp"
 #include "options.hpp"
 #include "plan.hpp"
+#include "run_device.hpp"
 #include "select.hpp"
 #include "structs.hpp"
 
@@ -48,10 +49,15 @@ void dwc_kernel_info_init(dwc_kernel_info* info) { init(info); }
 int32_t dwc_target_count(void) { return static_cast<int32_t>(dwc::targets().size()); }
 
 dwc_status dwc_target_at(int32_t index, dwc_target_info* info, dwc_error* error) {
-    if (const dwc_status status = check_info(info, error)) return status;
+    if (!info) return fail(error, DWC_ERROR_NULL_POINTER, "info=NULL: must point to the result");
+    constexpr size_t first = offsetof(dwc_target_info, device);
+    if (const dwc_status status = dwc::check_size("info", *info, first, error)) return status;
     if (const dwc_status status = check_index(index, dwc_target_count(), error)) return status;
     const dwc::Target& t = dwc::targets()[index];
-    *info = {sizeof *info, t.name, *t.parent ? t.parent : nullptr, t.built, t.supported(), t.fma};
+    const dwc_target_info full = {sizeof full, t.name,        *t.parent ? t.parent : nullptr,
+                                  t.built,     t.supported(), t.fma,
+                                  static_cast<int32_t>(t.device)};
+    dwc::narrow(full, first, info);
     return DWC_OK;
 }
 
@@ -160,13 +166,14 @@ dwc_status dwc_activation_apply(dwc_activation activation, const float* params, 
         if (index < 0 || !dwc::targets()[index].supported())
             return fail(error, DWC_ERROR_FORCED_TARGET, "target=%s: not built or not supported by this CPU", target);
     } else {
-        for (size_t i = 0; i < dwc::targets().size() && index < 0; ++i)
-            if (dwc::targets()[i].supported()) index = static_cast<int>(i);
+        index = dwc::best_target();
     }
     const dwc::ActivationKernel kernel = dwc::activation_kernel(activation, resolved);
     if (std::string_view(kernel.function) == "linear" || count == 0) return DWC_OK;
     const dwc::ActivationRow* row = index < 0 ? nullptr : dwc::find_activation(kernel.function, index);
     if (!row) return fail(error, DWC_ERROR_UNSUPPORTED, "activation=%s: no kernel runs here", kernel.function);
+    if (dwc::targets()[row->target].on_device())
+        return dwc::activate_on_device(*row, kernel.p, values, count, error);
     dwc::KernelError message;
     for (int64_t i = 0; i < count; i += dwc::largest_span / 2)
         if (const int code = dwc::call_activation(*row, kernel.p, values + i,

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "activation.hpp"
+#include "plan.hpp"
 #include "text.hpp"
 
 namespace dwc {
@@ -23,16 +24,53 @@ int64_t reach(const Problem& p, int64_t tile) {
 
 // One multiple of the channels at a time, put between the others from a tile in L1.
 bool planar(const Problem& p, const ConvKernel& k) {
-    return k.m == 1 && p.given.depth_multiplier > 1 && k.dtype == DWC_F32;
+    return k.m == 1 && !on_device(k.family) && p.given.depth_multiplier > 1 && k.dtype == DWC_F32;
 }
 
 }  // namespace
+
+namespace {
+
+// What a device's kernel asks of the problem besides layout, kernel size, multiplier and dtype.
+std::string device_refusal(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    if (k.stride && (g.stride > 1 || g.dilation > 1)) return "compiled for neighbouring taps";
+    // Times are counted in 32 bits, beyond the last tile's end as well.
+    const int64_t beyond = std::max({g.pad_left, p.effective_kernel, saturating_product(p.out_length + 64, g.stride)});
+    if (beyond > largest_span / 4) return too_far;
+    const int64_t sequences = device_batch(p);
+    if (sequences == 0) return "one sequence spans 2^31 elements or more";
+    const bool opencl = targets()[k.target].device == DeviceKind::opencl;
+    if (sequences < g.batch && opencl) return "an OpenCL buffer of 2^31 elements or more cannot be cut";
+    if (k.v == 1) return {};
+    const auto whole = [&](int64_t elements) { return elements % k.v == 0; };
+    const bool y_whole = (g.batch == 1 || whole(p.y.n)) && (p.out_length == 1 || p.y.t == 1 || whole(p.y.t)) &&
+                         (p.out_channels == 1 || p.y.c == 1 || whole(p.y.c));
+    const bool x_whole = (g.batch == 1 || whole(p.x.n)) && (g.length == 1 || whole(p.x.t));
+    if (k.family == Family::gpuncl && !(whole(p.out_length) && y_whole))
+        return text("needs rows of y of whole vectors of %d", k.v);
+    if (k.family == Family::gpunlc && !(whole(g.channels) && y_whole && x_whole))
+        return text("needs whole vectors of %d channels", k.v);
+    return {};
+}
+
+}  // namespace
+
+int64_t device_batch(const Problem& p) {
+    constexpr int64_t most = largest_span - (int64_t{1} << 16);
+    const dwc_problem& g = p.given;
+    const int64_t before = std::max<int64_t>(g.batch - 1, 0);
+    const int64_t one = std::max(p.x_span - before * p.x.n, p.y_span - before * p.y.n);
+    if (one > most) return 0;
+    const int64_t apart = std::max({p.x.n, p.y.n, int64_t{1}});
+    return std::clamp<int64_t>((most - one) / apart + 1, 1, std::max<int64_t>(g.batch, 1));
+}
 
 std::string refusal(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
     const auto number = [](int64_t v) { return static_cast<long long>(v); };
     if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return "other dtype";
-    const dwc_layout layout = k.family == Family::width ? DWC_NCL : DWC_NLC;
+    const dwc_layout layout = k.family == Family::width || k.family == Family::gpuncl ? DWC_NCL : DWC_NLC;
     const bool step = is_step(p) && k.family == Family::flat;
     if (g.layout != layout && !step) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
     if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
@@ -45,6 +83,9 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
         return "elementwise activations run on f32 outputs only";
 
     switch (k.family) {
+        case Family::gpunlc:
+        case Family::gpuncl:
+            return device_refusal(p, k);
         case Family::channels:
             if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
             if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
@@ -78,6 +119,30 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
 
 namespace {
 
+// Instructions of the warps that run: a thread's, times the threads, or times what fills a device where there are fewer.
+double device_cost(const Problem& p, const ConvKernel& k) {
+    constexpr double threads_in_flight = 1 << 17;
+    const dwc_problem& g = p.given;
+    const auto tiles = [](int64_t n, int tile) { return std::ceil(static_cast<double>(n) / tile); };
+    const bool nlc = k.family == Family::gpunlc;
+    const double K = static_cast<double>(g.kernel_size), outputs = k.v * k.t;
+    const double threads = static_cast<double>(g.batch) *
+                           (nlc ? tiles(p.out_channels, k.v) * tiles(p.out_length, k.t)
+                                : tiles(p.out_channels, 1) * tiles(p.out_length, k.v * k.t));
+    // Loads of x, each with the question whether it is inside the row; of w; the products; the store.
+    const double width = nlc ? k.v : 1, tile = nlc ? k.t : k.v * k.t;
+    double loads = K * tile;
+    if (k.k) loads = tile + K - 1;
+    else if (k.stride) loads = std::floor(K / 4) * (tile + 3) + std::fmod(K, 4) * tile;
+    double instructions = 60 + loads * (6 + width) + K * (2 + outputs) + outputs * 3;
+    if (k.k == 0) instructions += 10 * std::ceil(K / 4);
+    if (k.m == 0) instructions += 20;
+    const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
+    // A launch more, and y read and written once more.
+    const double again = wanted == k.activation ? 0 : threads * outputs * 8 + threads_in_flight * 20;
+    return std::max(threads, threads_in_flight) * instructions + again;
+}
+
 constexpr int64_t second_level_bytes = 1 << 20;
 
 double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
@@ -85,6 +150,7 @@ double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
 }  // namespace
 
 double predicted_cost(const Problem& p, const ConvKernel& k) {
+    if (on_device(k.family)) return device_cost(p, k);
     const dwc_problem& g = p.given;
     const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
     const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
@@ -134,6 +200,9 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             if (g.stride > 1) fixed += 6;
             break;
         }
+        case Family::gpunlc:
+        case Family::gpuncl:
+            break;
     }
     if (k.k == 0) fixed += 2, per_tap += 0.05;
     if (planar(p, k)) fixed += 2.5 * lanes;  // outputs are moved one by one

@@ -16,6 +16,8 @@ std::string refusal(const Problem& problem, const ConvKernel& kernel);
 // points; only their ratios matter.
 double predicted_cost(const Problem& problem, const ConvKernel& kernel);
 
+// Sequences that one launch of a device's kernel may span with 32-bit offsets; 0: not even one.
+int64_t device_batch(const Problem& problem);
 // Outputs along time that one call of a `channels` kernel sees at least: the rows of the shortest dilation phase.
 int64_t phase_rows(const Problem& problem);
 // One new input a sequence after its carried state, in rows of channels that touch: a `flat` kernel crosses them at

@@ -1,11 +1,10 @@
 #include "halide_glue.hpp"
 
-#include <HalideRuntime.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <limits>
+
+#include "halide_buffer.hpp"
 
 namespace dwc {
 namespace {
@@ -27,40 +26,6 @@ void record_error(void* user_context, const char* message) {
 
 void ignore_print(void*, const char*) {}
 
-// The runtime is private to this library, so its handlers are set once, before the first call of any kernel.
-void install_handlers() {
-    static const bool done = [] {
-        halide_set_error_handler(record_error);
-        halide_set_custom_print(ignore_print);
-        return true;
-    }();
-    (void)done;
-}
-
-constexpr halide_type_t type_of(dwc_dtype dtype) {
-    return dtype == DWC_BF16 ? halide_type_t(halide_type_bfloat, 16, 1) : halide_type_t(halide_type_float, 32, 1);
-}
-
-struct Buffer {
-    halide_dimension_t dims[4];
-    halide_buffer_t raw;
-
-    Buffer(const View& view, int rank, halide_type_t type) : dims{}, raw{} {
-        for (int d = 0; d < rank; ++d) {
-            const Axis& axis = view.axis[d];
-            dims[d].extent = static_cast<int32_t>(axis.extent);
-            // The stride of an axis with one element is never used, and need not fit.
-            const bool fits = axis.stride <= std::numeric_limits<int32_t>::max();
-            dims[d].stride = fits || axis.extent > 1 ? static_cast<int32_t>(axis.stride) : 0;
-        }
-        raw.host = static_cast<uint8_t*>(view.data);
-        raw.type = type;
-        raw.dimensions = rank;
-        raw.dim = dims;
-    }
-    Buffer(const Buffer&) = delete;
-};
-
 // Non-temporal stores fault where a vector does not start on a multiple of its size.
 bool may_stream(const View& y, const ConvKernel& kernel) {
     const auto whole_lines = [](int64_t elements) { return elements * static_cast<int64_t>(sizeof(float)) % 64 == 0; };
@@ -71,6 +36,15 @@ bool may_stream(const View& y, const ConvKernel& kernel) {
 }
 
 }  // namespace
+
+void install_handlers() {
+    static const bool done = [] {
+        halide_set_error_handler(record_error);
+        halide_set_custom_print(ignore_print);
+        return true;
+    }();
+    (void)done;
+}
 
 void finish_streaming() {
 #if defined(__x86_64__)

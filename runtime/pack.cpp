@@ -17,6 +17,7 @@ void fill(const PackedLayout& l, const T* w, const T* bias, dwc_weights_order or
     const auto start = [&](int64_t c, int64_t m) { return bias ? bias[c * M + m] : T{}; };
     switch (l.family) {
         case Family::width:  // (c, m, k)
+        case Family::gpuncl:
             for (int64_t c = 0; c < C; ++c)
                 for (int64_t m = 0; m < M; ++m) {
                     for (int64_t j = 0; j < K; ++j) packed[(c * M + m) * K + j] = weight(j, c, m);
@@ -24,6 +25,7 @@ void fill(const PackedLayout& l, const T* w, const T* bias, dwc_weights_order or
                 }
             break;
         case Family::channels:  // (k, m, c)
+        case Family::gpunlc:
         case Family::flat: {    // (k, m, p), position p of a period has channel p mod C
             const int64_t P = l.family == Family::flat ? l.period : C;
             for (int64_t m = 0; m < M; ++m)

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "device_memory.hpp"
 #include "plan.hpp"
 
 struct dwc_weights {
@@ -13,6 +14,7 @@ struct dwc_weights {
     int64_t bias_offset = 0;
     // Adding a product with a zero changes no sum of these: all weights are finite, and no bias is a negative zero.
     bool zeros_add_nothing = false;
+    dwc::DeviceMemory device_w, device_b;  // for plans on a device; `data` is empty then
 };
 
 namespace dwc {

@@ -15,6 +15,7 @@
 #include "pack.hpp"
 #include "pool.hpp"
 #include "reference.hpp"
+#include "run_device.hpp"
 #include "select.hpp"
 #include "structs.hpp"
 
@@ -29,6 +30,9 @@ std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const
             return make_width_runner(p, k, e, threads);
         case Family::flat:
             return is_step(p) ? make_step_runner(p, k, e, threads) : make_flat_runner(p, k, e, threads);
+        case Family::gpunlc:
+        case Family::gpuncl:
+            break;  // not a Runner's: see bind
     }
     return nullptr;
 }
@@ -60,7 +64,7 @@ int worthwhile_threads(const Problem& p, int threads) {
     return static_cast<int>(std::clamp(nanoseconds / 1000, 1.0, static_cast<double>(threads)));
 }
 
-dwc_status bind(dwc_plan& plan, const Selection& s, dwc_stores stores, dwc_error* error) {
+dwc_status bind(dwc_plan& plan, const Selection& s, const dwc_options& options, dwc_error* error) {
     const ConvKernel& kernel = *s.chosen;
     const dwc_problem& g = plan.problem.given;
     const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
@@ -73,7 +77,16 @@ dwc_status bind(dwc_plan& plan, const Selection& s, dwc_stores stores, dwc_error
     }
     plan.kernel_name = kernel.name;
     plan.target_name = targets()[kernel.target].name;
+    if (on_device(kernel.family)) {
+        if (epilogue) plan.reason += ", then a kernel for " + std::string(wanted.function);
+        dwc_status status = DWC_OK;
+        plan.device = DeviceRunner::make(plan.problem, kernel, epilogue, plan.memory, options.device_context,
+                                         &status, error);
+        if (plan.device) plan.packed = plan.device->packed();
+        return status;
+    }
     if (epilogue) plan.reason += ", then " + std::string(wanted.function) + " on each tile in L1";
+    const dwc_stores stores = options.stores;
     const int threads = plan.parallel_for ? plan.threads : worthwhile_threads(plan.problem, plan.threads);
     plan.runner = make_runner(simplest(plan.problem), kernel, epilogue, threads);
     plan.runner->stream(stores == DWC_STORES_STREAMED ||
@@ -105,6 +118,7 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
     const dwc_problem& g = plan->problem.given;
     plan->key = plan->problem.key();
     plan->threads = options.threads ? options.threads : usable_cpus();
+    plan->memory = static_cast<DeviceKind>(options.memory);
     plan->parallel_for = options.parallel_for;
     plan->parallel_for_user = options.parallel_for_user;
 
@@ -119,11 +133,11 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
         if (options.plan_level == DWC_PLAN_MEASURE && wish.kernel.empty()) choose_measured(plan->problem, options, &s);
         plan->reason = s.reason;
         if (s.chosen) {
-            if (const dwc_status status = bind(*plan, s, options.stores, error)) return status;
+            if (const dwc_status status = bind(*plan, s, options, error)) return status;
             if (!s.slower_target.empty())
                 log_once("dwconv: running on " + plan->target_name + ", below this CPU's best target " +
                          s.slower_target);
-        } else if (options.allow_reference && !g.stateful) {
+        } else if (options.allow_reference && !g.stateful && plan->memory == DeviceKind::host) {
             plan->kernel_name = plan->target_name = "reference";
             plan->reference = true;
             plan->reason += "; the plain loop was allowed";
@@ -134,8 +148,9 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
         }
     }
     // Without a runner weights stay in Keras' order, which is family channels with the multiplier among the channels.
-    if (!plan->runner) plan->packed = {Family::channels, g.w_dtype, g.kernel_size, plan->problem.out_channels, 1, 0};
+    if (!plan->runner && !plan->device) plan->packed = {Family::channels, g.w_dtype, g.kernel_size, plan->problem.out_channels, 1, 0};
     plan->weights_key = plan->packed.key() + (g.has_bias ? "_bias" : "_nobias");
+    if (plan->device) plan->weights_key += plan->device->place();
     if (verbose())
         log_line("dwconv: plan " + plan->key + " kernel " + plan->kernel_name + " threads " +
                  std::to_string(plan->threads) + ": " + plan->reason);
@@ -266,6 +281,10 @@ dwc_status check_args(const dwc_plan& plan, const dwc_args& args, dwc_error* err
     // An input without elements (length 0) is never read.
     if (!args.x && plan.problem.x_span > 0)
         return fail(error, DWC_ERROR_NULL_POINTER, "x=NULL: must point to the input");
+    if (plan.memory == DeviceKind::opencl) {  // handles, which have no extent
+        if (args.x == args.y) return fail(error, DWC_ERROR_ALIAS, "y is x: the output needs memory of its own");
+        return DWC_OK;
+    }
     const auto x = reinterpret_cast<uintptr_t>(args.x), y = reinterpret_cast<uintptr_t>(args.y);
     const auto x_bytes = static_cast<uintptr_t>(plan.problem.x_span * element_size(plan.problem.given.x_dtype));
     const auto y_bytes = static_cast<uintptr_t>(plan.problem.y_span * element_size(plan.problem.given.y_dtype));
@@ -287,6 +306,7 @@ dwc_status execute(const dwc_plan& plan, const dwc_args& args, dwc_error* error)
         return DWC_OK;
     }
     if (plan.reference) return run_reference(plan, args, error);
+    if (plan.device) return plan.device->execute(args, error);
     Execution e{&plan, &args, error, {}, DWC_OK};
     const auto count = static_cast<int64_t>(plan.runner->tasks().size());
     if (count == 1)
@@ -353,6 +373,11 @@ dwc_status dwc_weights_pack(const dwc_plan* plan, const void* w, const void* bia
         dwc_weights* packed = dwc::pack(plan->packed, w, bias, order);
         if (!packed) return fail(error, DWC_ERROR_OUT_OF_MEMORY, "out of memory for packed weights");
         packed->key = plan->weights_key;
+        if (plan->device)
+            if (const dwc_status status = plan->device->upload(packed, error)) {
+                delete packed;
+                return status;
+            }
         *weights = packed;
         return DWC_OK;
     });

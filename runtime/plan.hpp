@@ -151,6 +151,8 @@ class Runner {
     int call_planar(const ConvCall& all, const Job& job) const;
 };
 
+class DeviceRunner;  // run_device.hpp
+
 std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e,
                                              int threads);
 std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
@@ -173,9 +175,11 @@ struct dwc_plan {
     dwc::Problem problem;
     std::string key, kernel_name, target_name, reason, weights_key;
     dwc::PackedLayout packed;
-    std::unique_ptr<dwc::Runner> runner;  // nullptr: reference, or nothing to compute
+    std::unique_ptr<dwc::Runner> runner;        // nullptr: on a device, reference, or nothing to compute
+    std::unique_ptr<dwc::DeviceRunner> device;  // nullptr: not on a device
     bool reference = false;
     int threads = 1;
+    dwc::DeviceKind memory = dwc::DeviceKind::host;
     dwc_parallel_for parallel_for = nullptr;
     void* parallel_for_user = nullptr;
 };

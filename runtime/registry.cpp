@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu_features.hpp"
+#include "device.hpp"
 
 #define DWC_KERNEL(symbol, ...) extern "C" void symbol(), symbol##_stream();
 #define DWC_ACTIVATION_KERNEL(symbol, ...) extern "C" void symbol();
@@ -22,8 +23,8 @@ enum TargetIndex : int {
 };
 
 constexpr std::array<Target, target_count> target_table = {{
-#define DWC_TARGET(id, name, parent, processor, cpu, lanes, fma, built) \
-    {name, parent, processor, cpu, lanes, fma != 0, built != 0},
+#define DWC_TARGET(id, name, parent, processor, cpu, lanes, fma, built, device) \
+    {name, parent, processor, cpu, lanes, fma != 0, built != 0, DeviceKind::device},
 #include "targets.inc"
 #undef DWC_TARGET
 }};
@@ -80,6 +81,7 @@ bool Target::supported() const {
         for (int i = 0; i < target_count; ++i) all[i] = detect(target_table[i]);
         return all;
     }();
+    if (on_device() && (!built || device_of(device).unavailable())) return false;
     return known[this - target_table.data()];
 }
 
@@ -91,6 +93,10 @@ const char* family_name(Family family) {
             return "width";
         case Family::flat:
             return "flat";
+        case Family::gpunlc:
+            return "gpunlc";
+        case Family::gpuncl:
+            return "gpuncl";
     }
     return "unknown";
 }

@@ -8,6 +8,9 @@
 
 namespace dwc {
 
+// Where kernels run; the numbers are those of dwc_memory.
+enum class DeviceKind { host, cuda, opencl };
+
 struct Target {
     const char* name;
     const char* parent;     // "" at the root
@@ -15,12 +18,16 @@ struct Target {
     const char* cpu;        // comma-separated features it needs
     int lanes;              // f32 in a vector register
     bool fma, built;
+    DeviceKind device;
 
-    bool supported() const;  // this CPU has the features (asked once)
+    bool on_device() const { return device != DeviceKind::host; }
+    // This CPU has the features, or a driver of the device answers with one; asked once, a driver not before it must be.
+    bool supported() const;
 };
 
-enum class Family { channels, width, flat };
+enum class Family { channels, width, flat, gpunlc, gpuncl };
 const char* family_name(Family family);
+inline bool on_device(Family family) { return family == Family::gpunlc || family == Family::gpuncl; }
 
 using KernelFunction = void (*)();  // called through halide_glue only, which knows the real signatures
 
@@ -33,7 +40,7 @@ struct ConvKernel {
     const char* activation;  // fused: "linear", "clamp", "silu"
     dwc_dtype dtype;
     int k, stride, m;       // 0: at run time
-    int v, t, block;        // the point
+    int v, t, block;        // the point, see schedules/space.hpp
     bool recorded = false;  // compiled for records only: the default order takes it where nothing else is eligible
 };
 

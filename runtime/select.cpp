@@ -6,6 +6,7 @@
 #include "added_kernels.hpp"
 #include "cost.hpp"
 #include "cpu_name.hpp"
+#include "device.hpp"
 #include "error.hpp"
 #include "plan.hpp"
 #include "text.hpp"
@@ -30,25 +31,43 @@ dwc_status forced_target(const Wish& wish, bool this_machine, int* target, dwc_e
         return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: no such target, see `dwconv list`",
                     wish.target.c_str());
     const Target& t = targets()[*target];
+    if (wish.memory != DeviceKind::host && wish.memory != t.device)
+        return fail(error, DWC_ERROR_MEMORY, "memory=%d: force_target=%s has no kernels for it",
+                    static_cast<int>(wish.memory), t.name);
     if (!this_machine) return DWC_OK;
     if (!t.built) return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: not built in this library", t.name);
-    if (!t.supported())
-        return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: this CPU does not support it", t.name);
-    return DWC_OK;
+    if (t.supported()) return DWC_OK;
+    if (t.on_device())
+        return fail(error, DWC_ERROR_NO_DEVICE, "force_target=%s: %s", t.name, device_of(t.device).unavailable());
+    return fail(error, DWC_ERROR_FORCED_TARGET, "force_target=%s: this CPU does not support it", t.name);
 }
 
-// Best target this CPU runs: the first supported row of the table, which lists the best first.
-int best_target() {
-    const auto all = targets();
-    for (size_t i = 0; i < all.size(); ++i)
-        if (all[i].supported()) return static_cast<int>(i);
-    return -1;
+// The target whose kernels take pointers of `memory`.
+dwc_status target_of_memory(DeviceKind memory, int* target, dwc_error* error) {
+    for (size_t i = 0; i < targets().size(); ++i) {
+        const Target& t = targets()[i];
+        if (t.device != memory) continue;
+        if (!t.built) return fail(error, DWC_ERROR_NO_DEVICE, "memory=%s: not built in this library", t.name);
+        if (!t.supported())
+            return fail(error, DWC_ERROR_NO_DEVICE, "memory=%s: %s", t.name, device_of(memory).unavailable());
+        *target = static_cast<int>(i);
+        return DWC_OK;
+    }
+    return fail(error, DWC_ERROR_NO_DEVICE, "memory=%d: no target of this library is for it",
+                static_cast<int>(memory));
 }
 
 dwc_status choose_forced(const Problem& problem, const Wish& wish, Selection* s, dwc_error* error) {
     for (Candidate& c : s->candidates) {
         if (wish.kernel != c.kernel->name) continue;
-        if (!targets()[c.kernel->target].supported())
+        const Target& target = targets()[c.kernel->target];
+        if (wish.memory != DeviceKind::host && wish.memory != target.device)
+            return fail(error, DWC_ERROR_MEMORY, "memory=%d: force_kernel=%s is not for it",
+                        static_cast<int>(wish.memory), c.kernel->name);
+        if (target.on_device() && !target.supported())
+            return fail(error, DWC_ERROR_NO_DEVICE, "force_kernel=%s: %s", c.kernel->name,
+                        device_of(target.device).unavailable());
+        if (!target.supported())
             return fail(error, DWC_ERROR_FORCED_KERNEL, "force_kernel=%s: this CPU does not support its target",
                         c.kernel->name);
         if (const std::string why = refusal(problem, *c.kernel); !why.empty())
@@ -97,7 +116,10 @@ std::vector<Candidate> candidates_of(const Problem& problem, const Wish& wish, c
     for (const ConvKernel* row : knowledge.kernels) {
         const ConvKernel& kernel = *row;
         Candidate c{&kernel, false, 0, {}};
-        if (knowledge.this_machine && !targets()[kernel.target].supported())
+        const Target& target = targets()[kernel.target];
+        if (target.on_device() && kernel.target != limit)  // no driver is asked
+            c.reason = "a device's: runs where its target or its memory is asked for";
+        else if (knowledge.this_machine && !target.supported())
             c.reason = "this CPU does not support its target";
         else if (!wish.target.empty() && kernel.target != limit)
             c.reason = "target " + wish.target + " is forced";
@@ -131,9 +153,17 @@ void explain_losers(const Problem& problem, Selection* s) {
 
 }  // namespace
 
+int best_target() {
+    const auto all = targets();
+    for (size_t i = 0; i < all.size(); ++i)
+        if (!all[i].on_device() && all[i].supported()) return static_cast<int>(i);
+    return -1;
+}
+
 Wish wish_of(const dwc_options& options) {
     return {from(options.force_kernel, "DWC_FORCE_KERNEL"), from(options.force_target, "DWC_FORCE_TARGET"),
-            options.threads > 0 ? options.threads : usable_cpus(), options.plan_level == DWC_PLAN_ESTIMATE};
+            options.threads > 0 ? options.threads : usable_cpus(), options.plan_level == DWC_PLAN_ESTIMATE,
+            static_cast<DeviceKind>(options.memory)};
 }
 
 Knowledge own_knowledge() {
@@ -146,8 +176,11 @@ dwc_status select(const Problem& problem, const Wish& wish, const Knowledge& kno
     Selection s;
     const int best = best_target();
     int limit = best;
-    if (!wish.target.empty())
+    if (!wish.target.empty()) {
         if (const dwc_status status = forced_target(wish, knowledge.this_machine, &limit, error)) return status;
+    } else if (wish.memory != DeviceKind::host) {
+        if (const dwc_status status = target_of_memory(wish.memory, &limit, error)) return status;
+    }
 
     s.candidates = candidates_of(problem, wish, knowledge, limit);
     if (!wish.kernel.empty()) {
@@ -158,9 +191,10 @@ dwc_status select(const Problem& problem, const Wish& wish, const Knowledge& kno
         if (a.candidate) {
             s.chosen = a.candidate->kernel;
             if (s.chosen->target != limit) s.reason += ", on a parent of target " + std::string(targets()[limit].name);
-            if (wish.target.empty() && s.chosen->target != best && !s.tuned_here)
-                s.slower_target = targets()[best].name;
+            const bool free = wish.target.empty() && wish.memory == DeviceKind::host;
+            if (free && s.chosen->target != best && !s.tuned_here) s.slower_target = targets()[best].name;
             if (!wish.target.empty()) s.reason += ", target forced";
+            else if (!free) s.reason += ", as the memory asks";
         }
     }
     if (s.chosen) explain_losers(problem, &s);

@@ -18,6 +18,7 @@ struct Wish {
     std::string target;     // forced target name; empty: none
     int threads = 1;        // resolved: at least 1
     bool estimate = false;  // no measurement decides, the default order does
+    DeviceKind memory = DeviceKind::host;  // whose pointers x and y are
 };
 // The options' wishes, or those of DWC_FORCE_KERNEL and DWC_FORCE_TARGET.
 Wish wish_of(const dwc_options& options);
@@ -32,6 +33,9 @@ struct Knowledge {
 };
 // This library on this machine; reads DWC_TUNED_FILE where it has not been read.
 Knowledge own_knowledge();
+
+// Best target that this CPU itself runs: the first supported row of the table, which lists the best first; -1: none.
+int best_target();
 
 struct Candidate {
     const ConvKernel* kernel;

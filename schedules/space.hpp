@@ -13,20 +13,41 @@ namespace dwc {
 
 // One variant of a family: what is fixed at compile time, and the numbers of its schedule.
 struct Point {
-    std::string family;      // "channels", "width", "flat"
+    std::string family;      // "channels", "width", "flat"; on devices "gpunlc", "gpuncl"
     std::string activation;  // fused: "linear", "clamp", "silu"
     int k = 0;               // taps; 0: any, at run time
     int stride = 0;          // 0: any, at run time (channels); the line families read through tap offsets, see below
     int m = 1;               // depth multiplier; 0: any, at run time
     int v = 0;               // lanes of the vectorised axis in one register tile: channels, or positions of a line
     int t = 0;               // register tiles along the other blocking axis
-    int block = 4;           // taps unrolled where K is known at run time only
+    int block = 4;           // taps unrolled where K is known at run time only; on devices: threads of a thread block
 };
+
+inline bool is_device_family(std::string_view family) { return family == "gpunlc" || family == "gpuncl"; }
 
 // Vector registers of f32 that the accumulators of one tile take.
 inline int accumulators(const Point &p, int lanes) {
     const int vectors = (p.v + lanes - 1) / lanes;
     return vectors * p.t * (p.m > 1 ? p.m : 1);
+}
+
+// The same for the families of devices.
+//
+//   gpunlc  i = channel (v a thread), j = time (t steps a thread)
+//   gpuncl  i = time (t vectors of v a thread), j = channel
+//
+// Stride 1 stands for neighbouring taps (dilation 1, too), which a thread reads once into registers; stride 0 for any
+// stride and dilation. With m = 0 the multiplier is known at run time.
+inline std::string broken_device_rule(const Point &p) {
+    if (p.stride != 0 && p.stride != 1) return "stride must be 1 (neighbouring taps) or 0 (any stride and dilation)";
+    if (p.m != 0 && p.m != 1) return "m must be 1 or 0 (run time) on devices";
+    if (p.v != 1 && p.v != 4) return "v must be 1 or 4: a device reads and writes 32 or 128 bits at once";
+    if (p.family == "gpunlc" && p.v > 1 && p.m != 1) return "with any multiplier neighbouring outputs share inputs";
+    if (p.k > 0 && p.stride != 1) return "a fixed k needs neighbouring taps";
+    if (p.t < 1 || p.v * p.t > 32) return "a thread keeps at most 32 outputs in registers";
+    if (p.k < 0 || p.k > 8) return "k must be 0 (run time) or 1..8: a longer window leaves no registers";
+    if (p.block < 32 || p.block > 1024 || p.block % 32) return "block must be a multiple of 32 up to 1024";
+    return {};
 }
 
 // The first rule that `p` breaks on a target with `lanes` f32 lanes and `registers` vector registers; empty if legal.
@@ -36,9 +57,11 @@ inline int accumulators(const Point &p, int lanes) {
 //   flat      i = position in one period of (time, channel) (v lanes), j = period (t of them); tap offsets; m fixed
 inline std::string broken_rule(const Point &p, int lanes, int registers) {
     const bool channels = p.family == "channels", width = p.family == "width", flat = p.family == "flat";
-    if (!channels && !width && !flat) return "family must be channels, width or flat";
+    const bool device = is_device_family(p.family);
+    if (!channels && !width && !flat && !device) return "family must be channels, width or flat";
     if (p.activation != "linear" && p.activation != "clamp" && p.activation != "silu")
         return "activation must be linear, clamp or silu";
+    if (device) return broken_device_rule(p);
     if (p.k < 0 || p.k > 16) return "k must be 0 (run time) or 1..16: longer kernels drown in their own code";
     if (p.v < 1 || p.v > 64 || (p.v & (p.v - 1)) != 0) return "v must be a power of two from 1 to 64";
     if (p.t < 1 || p.t > 32) return "t must be from 1 to 32";

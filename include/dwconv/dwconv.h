@@ -71,7 +71,13 @@ typedef enum dwc_status {
     DWC_ERROR_PLAN_LEVEL = 31, /* plan_level or measure_ms */
     DWC_ERROR_TUNED = 32,      /* tuned kernels could not be taken or written */
     DWC_ERROR_STORES = 33,     /* stores */
-    DWC_ERROR_STATE = 34       /* stateful, state_in, state_out, state_slots or sequence_index */
+    DWC_ERROR_STATE = 34,      /* stateful, state_in, state_out, state_slots or sequence_index */
+    DWC_ERROR_MEMORY = 35,     /* memory, or a wish that does not go with it */
+    DWC_ERROR_NO_DEVICE = 36,  /* no driver with a device answers for the target or memory asked for */
+    DWC_ERROR_DEVICE_CONTEXT = 37, /* device_context is missing or its driver refuses it */
+    DWC_ERROR_DEVICE_MODULE = 38,  /* the device's compiler refused a kernel */
+    DWC_ERROR_DEVICE_STREAM = 39,  /* stream is missing, or a launch, a copy or waiting failed */
+    DWC_ERROR_ALIGNMENT = 40       /* a device pointer is not aligned as the plan's kernel needs it */
 } dwc_status;
 
 /* Name of a status constant ("DWC_ERROR_STRIDE"), or "DWC_ERROR_UNKNOWN". Never NULL. */
@@ -188,6 +194,15 @@ typedef int (*dwc_parallel_for)(void *user, int64_t count, dwc_task body, void *
  * same. */
 typedef enum dwc_stores { DWC_STORES_AUTO = 0, DWC_STORES_CACHED = 1, DWC_STORES_STREAMED = 2 } dwc_stores;
 
+/* Whose pointers x and y are. Kernels of devices (targets "cuda" and "opencl") are never chosen by themselves: they run
+ * where the target is forced or where the memory is theirs.
+ *  HOST    pointers of this process. On a device target every execution copies x to the device and y back, and waits.
+ *  CUDA    CUdeviceptr. The target is "cuda". An execution enqueues on dwc_args.stream and returns: no copy, no
+ *          allocation, no waiting, no synchronisation.
+ *  OPENCL  cl_mem handles (in x and y, whole buffers or sub-buffers). The target is "opencl"; the same rules.
+ * No toolkit is needed: the driver (libcuda.so.1, libOpenCL.so.1) is opened when a device is first asked for. */
+typedef enum dwc_memory { DWC_MEMORY_HOST = 0, DWC_MEMORY_CUDA = 1, DWC_MEMORY_OPENCL = 2 } dwc_memory;
+
 typedef struct dwc_options {
     size_t struct_size;
     int32_t threads;               /* default 1; 0: as many as affinity mask and cgroup quota allow */
@@ -199,6 +214,11 @@ typedef struct dwc_options {
     int32_t plan_level;       /* a dwc_plan_level */
     int32_t measure_ms;       /* DWC_PLAN_MEASURE: time it may take, 1 to 60000; default 50 */
     dwc_stores stores;        /* default DWC_STORES_AUTO */
+    dwc_memory memory;        /* default DWC_MEMORY_HOST */
+    /* Device targets: the CUcontext or cl_context that kernels and weights live in, which must outlive plan and weights.
+     * NULL: on CUDA the calling thread's current context, else the primary one of the first device; on OpenCL, for
+     * memory of the host only, a context of the library on the first device (a GPU where there is one). */
+    void *device_context;
 } dwc_options;
 
 /* How much a plan may do to find its kernel. MEASURE times the kernels that can compute the problem on scratch memory
@@ -212,8 +232,9 @@ DWC_API void dwc_options_init(dwc_options *options);
 typedef struct dwc_plan dwc_plan;
 typedef struct dwc_weights dwc_weights;
 
-/* Binds a problem to kernels. Everything that can fail, allocate or be looked up happens here. `options` may be
- * NULL. Free with dwc_plan_destroy. A plan is immutable: any number of threads may execute it at once. */
+/* Binds a problem to kernels. Everything that can fail, allocate or be looked up happens here; kernels of devices are
+ * compiled here for the context. `options` may be NULL. Free with dwc_plan_destroy. A plan is immutable: any number of
+ * threads may execute it at once. */
 DWC_API dwc_status dwc_plan_create(dwc_plan **plan, const dwc_problem *problem, const dwc_options *options,
                                    dwc_error *error);
 DWC_API void dwc_plan_destroy(dwc_plan *plan); /* NULL is fine */
@@ -225,7 +246,8 @@ typedef enum dwc_weights_order {
 
 /* Copies weights and bias (C*M) into the order the plan's kernels read. `bias` must be NULL exactly where the problem
  * has none (an unknown `order` is DWC_ERROR_LAYOUT). The result may outlive the plan and serves every plan whose
- * describe() shows the same weights_layout. */
+ * describe() shows the same weights_layout. For a plan on a device `w` and `bias` are pointers of this process, too: they
+ * are copied to the plan's context, and the call waits for that. */
 DWC_API dwc_status dwc_weights_pack(const dwc_plan *plan, const void *w, const void *bias, dwc_weights_order order,
                                     dwc_weights **weights, dwc_error *error);
 DWC_API void dwc_weights_destroy(dwc_weights *weights); /* NULL is fine */
@@ -245,13 +267,17 @@ typedef struct dwc_args {
     /* (batch): the slot of each sequence in both, no slot twice; NULL: 0, 1, 2, ... Negative: zeros come before this
      * sequence, and nothing is kept of it. */
     const int32_t *sequence_index;
+    /* Plans on devices: the CUstream (NULL: the context's default stream) or cl_command_queue (memory OPENCL: required;
+     * memory HOST: NULL is a queue of the library) to work on. */
+    void *stream;
 } dwc_args;
 DWC_API void dwc_args_init(dwc_args *args);
 
 /* Bytes of scratch memory one execution needs; 0 but for very long effective kernels. */
 DWC_API size_t dwc_plan_workspace_size(const dwc_plan *plan);
 /* Computes y. Allocates nothing and takes no lock (with one thread or the caller's parallel_for). On an error y may
- * be partly written. */
+ * be partly written. With memory of a device y is computed when the stream has come that far; buffers of the device
+ * are not checked for their size. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const dwc_args *args, dwc_error *error);
 
 typedef struct dwc_plan_info {
@@ -280,6 +306,10 @@ DWC_API dwc_status dwc_reference(const dwc_problem *problem, const void *x, cons
 DWC_API dwc_status dwc_activation_apply(dwc_activation activation, const float *params, float *values, int64_t count,
                                         const char *target, dwc_error *error);
 
+/* Drops what was compiled for a context of a device: to be called before such a context is destroyed, when no plan of it
+ * is in use. `context` as in dwc_options.device_context, not NULL. */
+DWC_API dwc_status dwc_device_forget(dwc_memory memory, void *context, dwc_error *error);
+
 /* ----------------------------------------------------------------------------------- the machine, what is compiled */
 
 typedef struct dwc_cache_level {
@@ -298,6 +328,7 @@ typedef struct dwc_target_info {
     int32_t built;      /* this library holds kernels for it */
     int32_t supported;  /* this CPU runs it */
     int32_t fma;        /* kernels use fused multiply-add */
+    int32_t device;     /* a dwc_memory: whose kernels these are; `supported` then asks the driver for a device */
 } dwc_target_info;
 DWC_API void dwc_target_info_init(dwc_target_info *info);
 /* Targets of the table the library was built from, best first within an architecture. */

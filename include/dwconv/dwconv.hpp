@@ -203,6 +203,8 @@ struct options {
     dwc_plan_level plan_level = DWC_PLAN_DEFAULT;
     int measure_ms = 50;  // DWC_PLAN_MEASURE: time it may take
     dwc_stores stores = DWC_STORES_AUTO;
+    dwc_memory memory = DWC_MEMORY_HOST;  // whose pointers x and y are
+    void *device_context = nullptr;       // CUcontext or cl_context; null: see dwc_options
 };
 
 namespace detail {
@@ -219,6 +221,8 @@ inline dwc_options to_c(const options &from) noexcept {
     to.plan_level = from.plan_level;
     to.stores = from.stores;
     to.measure_ms = from.measure_ms;
+    to.memory = from.memory;
+    to.device_context = from.device_context;
     return to;
 }
 }  // namespace detail
@@ -311,6 +315,18 @@ class plan {
         detail::check([&](dwc_error *e) { return dwc_plan_execute(handle_.get(), &args, e); });
     }
 
+    // Enqueues on a stream of the device and returns: for options with the memory of one, x and y device pointers
+    // (CUdeviceptr) or cl_mem handles, stream a CUstream or cl_command_queue.
+    void enqueue(const void *x, const weights &w, void *y, void *stream) const {
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = x;
+        args.weights = w.get();
+        args.y = y;
+        args.stream = stream;
+        detail::check([&](dwc_error *e) { return dwc_plan_execute(handle_.get(), &args, e); });
+    }
+
     // Bytes of scratch memory that one execution needs; usually 0.
     std::size_t workspace_size() const noexcept { return dwc_plan_workspace_size(handle_.get()); }
 
@@ -356,8 +372,9 @@ inline void reference(const problem &what, const void *x, const void *w, const v
 struct target_info {
     std::string name, parent;  // parent: the target it falls back to, or empty
     bool built = false;        // the library holds kernels for it
-    bool supported = false;    // this CPU runs it
+    bool supported = false;    // this CPU runs it, or a driver with a device answers
     bool fma = false;          // its kernels use fused multiply-add
+    dwc_memory device = DWC_MEMORY_HOST;  // whose kernels these are
 };
 
 // Best first within an architecture.
@@ -368,8 +385,8 @@ inline std::vector<target_info> targets() {
         dwc_target_info info;
         dwc_target_info_init(&info);
         detail::check([&](dwc_error *e) { return dwc_target_at(i, &info, e); });
-        result.push_back(
-            {detail::text(info.name), detail::text(info.parent), info.built != 0, info.supported != 0, info.fma != 0});
+        result.push_back({detail::text(info.name), detail::text(info.parent), info.built != 0, info.supported != 0,
+                          info.fma != 0, static_cast<dwc_memory>(info.device)});
     }
     return result;
 }
