@@ -236,8 +236,7 @@ std::string Table::str() const {
 }
 
 std::string shown(std::string path) {
-    std::replace_if(
-        path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    std::replace_if(path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
     return path;
 }
 

@@ -41,8 +41,8 @@ void parse_shard(const std::string &text, int *shard, int *shards);
 void collect_problems(TuneOptions *options);
 // The problem of every DepthwiseConv1D layer of the model on every length, one row at a time. Throws Failure.
 std::vector<std::string> problems_of_model(const std::string &path, const std::vector<std::int64_t> &lengths);
-// The best target of this CPU.
-std::string best_target();
+// `wanted`, or where it is empty the best target of this CPU. Throws Failure (invalid) for a device's.
+std::string target_to_tune(const std::string &wanted);
 
 // How a run goes, on stderr: on a terminal one line that is drawn anew, elsewhere a plain line every ten seconds.
 std::unique_ptr<dwc::tuner::Reporter> make_progress();

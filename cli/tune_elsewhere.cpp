@@ -50,7 +50,7 @@ int tune_static(const TuneOptions &tune, const ElsewhereOptions &options) {
         throw Failure(kExitInvalid,
                       "--threads " + std::to_string(tune.threads) + ": --cost static speaks of one thread only");
     tuner::StaticRequest request;
-    request.target = tune.target.empty() ? best_target() : tune.target;
+    request.target = target_to_tune(tune.target);
     request.problems = tune.problems;
     request.families = tune.families;
     request.defaults = default_points(request.target, options.schedules);
@@ -83,7 +83,7 @@ int tune_remote(const TuneOptions &tune, const ElsewhereOptions &options) {
         throw Failure(kExitInvalid,
                       "--budget: the program on the device runs to its end; --candidates and --rounds limit it");
     tuner::RemoteRequest request;
-    request.target = tune.target.empty() ? best_target() : tune.target;
+    request.target = target_to_tune(tune.target);
     for (size_t i = 0; i < tune.problems.size(); ++i)
         if (i % static_cast<size_t>(tune.shards) + 1 == static_cast<size_t>(tune.shard))
             request.problems.push_back(tune.problems[i]);

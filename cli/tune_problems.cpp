@@ -104,9 +104,15 @@ void collect_problems(TuneOptions *options) {
         throw Failure(kExitInvalid, "no problem to tune: give --problem, --problems or --model");
 }
 
-std::string best_target() {
-    for (const auto &target : all_targets())
-        if (target.supported && target.device == DWC_MEMORY_HOST) return target.name;
+std::string target_to_tune(const std::string &wanted) {
+    for (const auto &target : all_targets()) {
+        const bool device = target.device != DWC_MEMORY_HOST;
+        if (wanted == target.name && device)
+            throw Failure(kExitInvalid,
+                          "--target " + wanted + ": is a device's; scripts/gpu_check.sh times its kernels");
+        if (wanted.empty() && target.supported && !device) return target.name;
+    }
+    if (!wanted.empty()) return wanted;
     throw Failure(kExitFailure, "this CPU runs none of the targets that the library was built for");
 }
 

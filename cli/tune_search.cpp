@@ -79,7 +79,7 @@ class Progress : public tuner::Reporter {
 
 tuner::TuneRequest request_of(const TuneOptions &options) {
     tuner::TuneRequest request;
-    request.target = options.target.empty() ? best_target() : options.target;
+    request.target = target_to_tune(options.target);
     request.problems = options.problems;
     request.families = options.families;
     request.threads = options.threads;

@@ -25,7 +25,8 @@ struct GpuKernel {
     std::vector<std::pair<Halide::Var, int>> tile;  // the outputs of a thread
 };
 
-// Makes (tile, row, n) one line of threads, point.block of them a thread block. Returns the loop over the threads of one.
+// Makes (tile, row, n) one line of threads, point.block of them a thread block. Returns the loop over the threads of
+// one.
 inline Halide::Var line_of_threads(GpuKernel &kernel, const Halide::Var &tile, const Halide::Var &row) {
     using namespace Halide;
     Var rows("rows"), line("line"), block("block"), thread("thread");

@@ -96,7 +96,8 @@ dwc_status add_kernel(const dwc_kernel_row& row, dwc_error* error) {
     if (const dwc_status status = kernel_of_row(row, &added.kernel, error)) return status;
     if (!row.function) return refuse(error, "function=NULL: must be the kernel");
     // Such a kernel would bring a device runtime of its own, with contexts and streams that are not the caller's.
-    if (on_device(added.kernel.family)) return refuse(error, "target=" + std::string(row.target) + ": kernels of devices are compiled in");
+    if (on_device(added.kernel.family))
+        return refuse(error, "target=" + std::string(row.target) + ": kernels of devices are compiled in");
     added.name = row.name ? row.name : variant_name(point_of(row), dtype_word(row.dtype)) + "@" + row.target;
     added.activation = row.activation;
     if (const std::string why = broken_name(added.name, row.target); !why.empty()) return refuse(error, why);

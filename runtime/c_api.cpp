@@ -54,9 +54,8 @@ dwc_status dwc_target_at(int32_t index, dwc_target_info* info, dwc_error* error)
     if (const dwc_status status = dwc::check_size("info", *info, first, error)) return status;
     if (const dwc_status status = check_index(index, dwc_target_count(), error)) return status;
     const dwc::Target& t = dwc::targets()[index];
-    const dwc_target_info full = {sizeof full, t.name,        *t.parent ? t.parent : nullptr,
-                                  t.built,     t.supported(), t.fma,
-                                  static_cast<int32_t>(t.device)};
+    const dwc_target_info full = {sizeof full,   t.name, *t.parent ? t.parent : nullptr, t.built,
+                                  t.supported(), t.fma,  static_cast<int32_t>(t.device)};
     dwc::narrow(full, first, info);
     return DWC_OK;
 }
@@ -172,8 +171,7 @@ dwc_status dwc_activation_apply(dwc_activation activation, const float* params, 
     if (std::string_view(kernel.function) == "linear" || count == 0) return DWC_OK;
     const dwc::ActivationRow* row = index < 0 ? nullptr : dwc::find_activation(kernel.function, index);
     if (!row) return fail(error, DWC_ERROR_UNSUPPORTED, "activation=%s: no kernel runs here", kernel.function);
-    if (dwc::targets()[row->target].on_device())
-        return dwc::activate_on_device(*row, kernel.p, values, count, error);
+    if (dwc::targets()[row->target].on_device()) return dwc::activate_on_device(*row, kernel.p, values, count, error);
     dwc::KernelError message;
     for (int64_t i = 0; i < count; i += dwc::largest_span / 2)
         if (const int code = dwc::call_activation(*row, kernel.p, values + i,

@@ -119,21 +119,24 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
 
 namespace {
 
-// Instructions of the warps that run: a thread's, times the threads, or times what fills a device where there are fewer.
+// Instructions of the warps that run: a thread's, times the threads, or times what fills a device where there are
+// fewer.
 double device_cost(const Problem& p, const ConvKernel& k) {
     constexpr double threads_in_flight = 1 << 17;
     const dwc_problem& g = p.given;
     const auto tiles = [](int64_t n, int tile) { return std::ceil(static_cast<double>(n) / tile); };
     const bool nlc = k.family == Family::gpunlc;
     const double K = static_cast<double>(g.kernel_size), outputs = k.v * k.t;
-    const double threads = static_cast<double>(g.batch) *
-                           (nlc ? tiles(p.out_channels, k.v) * tiles(p.out_length, k.t)
-                                : tiles(p.out_channels, 1) * tiles(p.out_length, k.v * k.t));
+    const double threads =
+        static_cast<double>(g.batch) * (nlc ? tiles(p.out_channels, k.v) * tiles(p.out_length, k.t)
+                                            : tiles(p.out_channels, 1) * tiles(p.out_length, k.v * k.t));
     // Loads of x, each with the question whether it is inside the row; of w; the products; the store.
     const double width = nlc ? k.v : 1, tile = nlc ? k.t : k.v * k.t;
     double loads = K * tile;
-    if (k.k) loads = tile + K - 1;
-    else if (k.stride) loads = std::floor(K / 4) * (tile + 3) + std::fmod(K, 4) * tile;
+    if (k.k)
+        loads = tile + K - 1;
+    else if (k.stride)
+        loads = std::floor(K / 4) * (tile + 3) + std::fmod(K, 4) * tile;
     double instructions = 60 + loads * (6 + width) + K * (2 + outputs) + outputs * 3;
     if (k.k == 0) instructions += 10 * std::ceil(K / 4);
     if (k.m == 0) instructions += 20;

@@ -26,7 +26,7 @@ struct DeviceCall : KernelError {
     bool compile_only;  // the kernel is made ready and not launched
     dwc_status status = DWC_OK;
     char reason[kernel_message_size] = "";  // the sentence that goes with it; KernelError::message is the kernel's
-    void* compiled = nullptr;  // between the two calls that a kernel makes
+    void* compiled = nullptr;               // between the two calls that a kernel makes
 
     // Notes a failure, where there was none before; always -1, which kernels pass on.
     int fail(dwc_status as, const char* format, ...) __attribute__((format(printf, 3, 4)));

@@ -7,8 +7,8 @@
 
 namespace dwc {
 
-// Entry: what the driver made of a kernel's code; holds `void* context` and `const void* state`. Entries stay where they
-// are until they are taken out.
+// Entry: what the driver made of a kernel's code; holds `void* context` and `const void* state`. Entries stay where
+// they are until they are taken out.
 template <typename Entry>
 class CompiledCode {
    public:

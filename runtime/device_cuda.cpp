@@ -1,4 +1,5 @@
-// CUDA through its driver library alone. Types and numbers are those of the driver's C interface, which does not change.
+// CUDA through its driver library alone. Types and numbers are those of the driver's C interface, which does not
+// change.
 #include <dlfcn.h>
 
 #include <cstdio>
@@ -24,24 +25,24 @@ constexpr int most_registers = 128;
 constexpr int jit_max_registers = 0, jit_error_log = 5, jit_error_log_bytes = 6;
 
 // The driver's functions, by the names that its library exports.
-#define DWC_CUDA_FUNCTIONS(F)                                                                                         \
-    F(cuInit, (unsigned))                                                                                             \
-    F(cuDeviceGetCount, (int*))                                                                                       \
-    F(cuDeviceGet, (int*, int))                                                                                       \
-    F(cuDevicePrimaryCtxRetain, (Context*, int))                                                                      \
-    F(cuCtxGetCurrent, (Context*))                                                                                    \
-    F(cuCtxPushCurrent_v2, (Context))                                                                                 \
-    F(cuCtxPopCurrent_v2, (Context*))                                                                                 \
-    F(cuModuleLoadDataEx, (Module*, const void*, unsigned, int*, void**))                                             \
-    F(cuModuleUnload, (Module))                                                                                       \
-    F(cuModuleGetFunction, (Function*, Module, const char*))                                                          \
-    F(cuMemAlloc_v2, (Pointer*, size_t))                                                                              \
-    F(cuMemFree_v2, (Pointer))                                                                                        \
-    F(cuMemcpyHtoDAsync_v2, (Pointer, const void*, size_t, Stream))                                                   \
-    F(cuMemcpyDtoHAsync_v2, (void*, Pointer, size_t, Stream))                                                         \
-    F(cuStreamSynchronize, (Stream))                                                                                  \
-    F(cuLaunchKernel, (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void**, \
-                       void**))                                                                                       \
+#define DWC_CUDA_FUNCTIONS(F)                                                                                   \
+    F(cuInit, (unsigned))                                                                                       \
+    F(cuDeviceGetCount, (int*))                                                                                 \
+    F(cuDeviceGet, (int*, int))                                                                                 \
+    F(cuDevicePrimaryCtxRetain, (Context*, int))                                                                \
+    F(cuCtxGetCurrent, (Context*))                                                                              \
+    F(cuCtxPushCurrent_v2, (Context))                                                                           \
+    F(cuCtxPopCurrent_v2, (Context*))                                                                           \
+    F(cuModuleLoadDataEx, (Module*, const void*, unsigned, int*, void**))                                       \
+    F(cuModuleUnload, (Module))                                                                                 \
+    F(cuModuleGetFunction, (Function*, Module, const char*))                                                    \
+    F(cuMemAlloc_v2, (Pointer*, size_t))                                                                        \
+    F(cuMemFree_v2, (Pointer))                                                                                  \
+    F(cuMemcpyHtoDAsync_v2, (Pointer, const void*, size_t, Stream))                                             \
+    F(cuMemcpyDtoHAsync_v2, (void*, Pointer, size_t, Stream))                                                   \
+    F(cuStreamSynchronize, (Stream))                                                                            \
+    F(cuLaunchKernel,                                                                                           \
+      (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void**, void**)) \
     F(cuGetErrorName, (Result, const char**))
 
 struct Driver {
@@ -56,11 +57,11 @@ struct Driver {
             unavailable = "no CUDA driver was found (libcuda.so.1)";
             return;
         }
-#define DWC_LOAD(name, arguments)                                                  \
-    name = reinterpret_cast<decltype(name)>(dlsym(library, #name));                \
-    if (!name) {                                                                   \
-        unavailable = "the CUDA driver lacks " #name;                              \
-        return;                                                                    \
+#define DWC_LOAD(name, arguments)                                   \
+    name = reinterpret_cast<decltype(name)>(dlsym(library, #name)); \
+    if (!name) {                                                    \
+        unavailable = "the CUDA driver lacks " #name;               \
+        return;                                                     \
     }
         DWC_CUDA_FUNCTIONS(DWC_LOAD)
 #undef DWC_LOAD
@@ -134,7 +135,8 @@ class CudaDevice : public Device {
         });
     }
     int wait(DeviceCall& call) override {
-        return streamed(call, "waiting for the stream", [&] { return driver().cuStreamSynchronize(call.where.stream); });
+        return streamed(call, "waiting for the stream",
+                        [&] { return driver().cuStreamSynchronize(call.where.stream); });
     }
     int keep_order(DeviceCall&) override { return 0; }  // streams do
 

@@ -34,9 +34,7 @@ struct DeviceBuffer : Buffer {
     }
 };
 
-DeviceCall& call_of(void* user_context) {
-    return *static_cast<DeviceCall*>(static_cast<KernelError*>(user_context));
-}
+DeviceCall& call_of(void* user_context) { return *static_cast<DeviceCall*>(static_cast<KernelError*>(user_context)); }
 
 int initialize(Device& device, void* user_context, void** state, const char* code) {
     // Set, or else kernels that run for the first time would be seen as failed; its address is the kernel's own.
@@ -94,9 +92,9 @@ void run_conv(const ConvKernel& kernel, const DeviceConv& conv, DeviceCall& call
     const DeviceKind kind = targets()[kernel.target].device;
     DeviceBuffer x(conv.x, 3, kind), w(conv.w, 2, kind), b(conv.b, 1, kind), y(conv.y, 3, kind);
     const float* p = conv.parameters;
-    const int code = reinterpret_cast<ConvSignature>(kernel.function)(
-        static_cast<KernelError*>(&call), &x.raw, &w.raw, &b.raw, conv.multiplier, conv.step, conv.dilation, conv.pad,
-        p[0], p[1], p[2], &y.raw);
+    const int code = reinterpret_cast<ConvSignature>(kernel.function)(static_cast<KernelError*>(&call), &x.raw, &w.raw,
+                                                                      &b.raw, conv.multiplier, conv.step, conv.dilation,
+                                                                      conv.pad, p[0], p[1], p[2], &y.raw);
     note(kernel.name, code, call);
 }
 

@@ -21,27 +21,28 @@ constexpr Bits gpu_type = 4, all_types = 0xffffffff, read_write = 1;
 constexpr unsigned context_devices = 0x1081, build_log = 0x1183, platform_property = 0x1084;
 constexpr unsigned yes = 1;
 
-#define DWC_CL_FUNCTIONS(F)                                                                                            \
-    F(clGetPlatformIDs, int, (unsigned, Handle*, unsigned*))                                                           \
-    F(clGetDeviceIDs, int, (Handle, Bits, unsigned, Handle*, unsigned*))                                               \
-    F(clCreateContext, Handle, (const Property*, unsigned, const Handle*, void*, void*, int*))                         \
-    F(clGetContextInfo, int, (Handle, unsigned, size_t, void*, size_t*))                                               \
-    F(clCreateCommandQueue, Handle, (Handle, Handle, Bits, int*))                                                      \
-    F(clReleaseCommandQueue, int, (Handle))                                                                            \
-    F(clCreateProgramWithSource, Handle, (Handle, unsigned, const char**, const size_t*, int*))                        \
-    F(clBuildProgram, int, (Handle, unsigned, const Handle*, const char*, void*, void*))                               \
-    F(clGetProgramBuildInfo, int, (Handle, Handle, unsigned, size_t, void*, size_t*))                                  \
-    F(clReleaseProgram, int, (Handle))                                                                                 \
-    F(clCreateKernel, Handle, (Handle, const char*, int*))                                                             \
-    F(clSetKernelArg, int, (Handle, unsigned, size_t, const void*))                                                    \
-    F(clReleaseKernel, int, (Handle))                                                                                  \
-    F(clEnqueueNDRangeKernel, int,                                                                                     \
-      (Handle, Handle, unsigned, const size_t*, const size_t*, const size_t*, unsigned, const void*, void*))           \
-    F(clEnqueueBarrierWithWaitList, int, (Handle, unsigned, const void*, void*))                                       \
-    F(clCreateBuffer, Handle, (Handle, Bits, size_t, void*, int*))                                                     \
-    F(clReleaseMemObject, int, (Handle))                                                                               \
-    F(clEnqueueWriteBuffer, int, (Handle, Handle, unsigned, size_t, size_t, const void*, unsigned, const void*, void*)) \
-    F(clEnqueueReadBuffer, int, (Handle, Handle, unsigned, size_t, size_t, void*, unsigned, const void*, void*))       \
+#define DWC_CL_FUNCTIONS(F)                                                                                      \
+    F(clGetPlatformIDs, int, (unsigned, Handle*, unsigned*))                                                     \
+    F(clGetDeviceIDs, int, (Handle, Bits, unsigned, Handle*, unsigned*))                                         \
+    F(clCreateContext, Handle, (const Property*, unsigned, const Handle*, void*, void*, int*))                   \
+    F(clGetContextInfo, int, (Handle, unsigned, size_t, void*, size_t*))                                         \
+    F(clCreateCommandQueue, Handle, (Handle, Handle, Bits, int*))                                                \
+    F(clReleaseCommandQueue, int, (Handle))                                                                      \
+    F(clCreateProgramWithSource, Handle, (Handle, unsigned, const char**, const size_t*, int*))                  \
+    F(clBuildProgram, int, (Handle, unsigned, const Handle*, const char*, void*, void*))                         \
+    F(clGetProgramBuildInfo, int, (Handle, Handle, unsigned, size_t, void*, size_t*))                            \
+    F(clReleaseProgram, int, (Handle))                                                                           \
+    F(clCreateKernel, Handle, (Handle, const char*, int*))                                                       \
+    F(clSetKernelArg, int, (Handle, unsigned, size_t, const void*))                                              \
+    F(clReleaseKernel, int, (Handle))                                                                            \
+    F(clEnqueueNDRangeKernel, int,                                                                               \
+      (Handle, Handle, unsigned, const size_t*, const size_t*, const size_t*, unsigned, const void*, void*))     \
+    F(clEnqueueBarrierWithWaitList, int, (Handle, unsigned, const void*, void*))                                 \
+    F(clCreateBuffer, Handle, (Handle, Bits, size_t, void*, int*))                                               \
+    F(clReleaseMemObject, int, (Handle))                                                                         \
+    F(clEnqueueWriteBuffer, int,                                                                                 \
+      (Handle, Handle, unsigned, size_t, size_t, const void*, unsigned, const void*, void*))                     \
+    F(clEnqueueReadBuffer, int, (Handle, Handle, unsigned, size_t, size_t, void*, unsigned, const void*, void*)) \
     F(clFinish, int, (Handle))
 
 struct Driver {
@@ -57,11 +58,11 @@ struct Driver {
             unavailable = "no OpenCL loader was found (libOpenCL.so.1)";
             return;
         }
-#define DWC_LOAD(name, result, arguments)                                       \
-    name = reinterpret_cast<decltype(name)>(dlsym(library, #name));             \
-    if (!name) {                                                                \
-        unavailable = "the OpenCL loader lacks " #name;                         \
-        return;                                                                 \
+#define DWC_LOAD(name, result, arguments)                           \
+    name = reinterpret_cast<decltype(name)>(dlsym(library, #name)); \
+    if (!name) {                                                    \
+        unavailable = "the OpenCL loader lacks " #name;             \
+        return;                                                     \
     }
         DWC_CL_FUNCTIONS(DWC_LOAD)
 #undef DWC_LOAD
@@ -182,8 +183,10 @@ class OpenclDevice : public Device {
         const auto local = static_cast<size_t>(std::max(launch.shared_bytes, 1));
         if (!code) code = driver().clSetKernelArg(compiled.kernel, i, local, nullptr);
         if (code)
-            return call.fail(DWC_ERROR_DEVICE_CONTEXT, "OpenCL refuses argument %u of kernel %s (error %d): x and y "
-                             "must be cl_mem handles of the plan's context", i, launch.entry, code);
+            return call.fail(DWC_ERROR_DEVICE_CONTEXT,
+                             "OpenCL refuses argument %u of kernel %s (error %d): x and y "
+                             "must be cl_mem handles of the plan's context",
+                             i, launch.entry, code);
         size_t all[3];
         for (size_t d = 0; d < 3; ++d) all[d] = launch.blocks[d] * launch.threads[d];
         return queued(call, "launching a kernel", [&] {

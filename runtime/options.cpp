@@ -37,7 +37,8 @@ dwc_status options_of(const dwc_options* given, dwc_options* options, dwc_error*
     if (o.memory != DWC_MEMORY_HOST && o.memory != DWC_MEMORY_CUDA && o.memory != DWC_MEMORY_OPENCL)
         return fail(error, DWC_ERROR_MEMORY, "memory=%d: must be a dwc_memory constant", static_cast<int>(o.memory));
     if (o.memory != DWC_MEMORY_HOST && o.plan_level == DWC_PLAN_MEASURE)
-        return fail(error, DWC_ERROR_MEMORY, "memory=%d with plan_level measure: measurements run in memory of the host",
+        return fail(error, DWC_ERROR_MEMORY,
+                    "memory=%d with plan_level measure: measurements run in memory of the host",
                     static_cast<int>(o.memory));
     *options = o;
     return DWC_OK;

@@ -80,8 +80,8 @@ dwc_status bind(dwc_plan& plan, const Selection& s, const dwc_options& options, 
     if (on_device(kernel.family)) {
         if (epilogue) plan.reason += ", then a kernel for " + std::string(wanted.function);
         dwc_status status = DWC_OK;
-        plan.device = DeviceRunner::make(plan.problem, kernel, epilogue, plan.memory, options.device_context,
-                                         &status, error);
+        plan.device =
+            DeviceRunner::make(plan.problem, kernel, epilogue, plan.memory, options.device_context, &status, error);
         if (plan.device) plan.packed = plan.device->packed();
         return status;
     }
@@ -148,7 +148,8 @@ dwc_status create(dwc_plan** out, const dwc_problem* problem, const dwc_options*
         }
     }
     // Without a runner weights stay in Keras' order, which is family channels with the multiplier among the channels.
-    if (!plan->runner && !plan->device) plan->packed = {Family::channels, g.w_dtype, g.kernel_size, plan->problem.out_channels, 1, 0};
+    if (!plan->runner && !plan->device)
+        plan->packed = {Family::channels, g.w_dtype, g.kernel_size, plan->problem.out_channels, 1, 0};
     plan->weights_key = plan->packed.key() + (g.has_bias ? "_bias" : "_nobias");
     if (plan->device) plan->weights_key += plan->device->place();
     if (verbose())
@@ -195,8 +196,8 @@ int run_stateful(const Execution& e, const Task& task, Job job) {
             one.c1 = e.plan->runner->block_end(one.c0, task.c1);
             if (const int code = e.plan->runner->run(one, job)) return code;
             if (slot < 0 || !e.args->state_out) continue;
-            update_state(p, job.x + n * p.x.n * element, in,
-                         static_cast<char*>(e.args->state_out) + slot * slot_bytes, one.c0, one.c1);
+            update_state(p, job.x + n * p.x.n * element, in, static_cast<char*>(e.args->state_out) + slot * slot_bytes,
+                         one.c0, one.c1);
         }
     }
     return 0;

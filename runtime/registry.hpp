@@ -21,7 +21,8 @@ struct Target {
     DeviceKind device;
 
     bool on_device() const { return device != DeviceKind::host; }
-    // This CPU has the features, or a driver of the device answers with one; asked once, a driver not before it must be.
+    // This CPU has the features, or a driver of the device answers with one; asked once, a driver not before it must
+    // be.
     bool supported() const;
 };
 

@@ -18,7 +18,8 @@ dwc_status report(const DeviceCall& call, dwc_error* error) {
     return call.status ? fail(error, call.status, "%s", call.reason) : DWC_OK;
 }
 
-// The problem that a device sees where x and y are copied to it: dense, and with the state as the beginning of each row.
+// The problem that a device sees where x and y are copied to it: dense, and with the state as the beginning of each
+// row.
 Problem on_the_device(const Problem& p) {
     dwc_problem g = p.given;
     std::fill(std::begin(g.x_strides), std::end(g.x_strides), 0);
@@ -83,9 +84,10 @@ std::unique_ptr<DeviceRunner> DeviceRunner::make(const Problem& problem, const C
     const bool nlc = problem.given.layout == DWC_NLC;
     const int64_t sequence = nlc ? problem.out_length * y.t : problem.out_channels * y.c;
     if (memory == DeviceKind::opencl && epilogue && problem.given.batch > 1 && y.n != sequence) {
-        *status = fail(error, DWC_ERROR_UNSUPPORTED,
-                       "y_strides: an activation of its own reaches rows that are evenly apart only; cl_mem handles have "
-                       "no inside to start from");
+        *status =
+            fail(error, DWC_ERROR_UNSUPPORTED,
+                 "y_strides: an activation of its own reaches rows that are evenly apart only; cl_mem handles have "
+                 "no inside to start from");
         return nullptr;
     }
     auto runner = std::unique_ptr<DeviceRunner>(new DeviceRunner(problem, kernel, epilogue, memory));

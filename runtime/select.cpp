@@ -53,8 +53,7 @@ dwc_status target_of_memory(DeviceKind memory, int* target, dwc_error* error) {
         *target = static_cast<int>(i);
         return DWC_OK;
     }
-    return fail(error, DWC_ERROR_NO_DEVICE, "memory=%d: no target of this library is for it",
-                static_cast<int>(memory));
+    return fail(error, DWC_ERROR_NO_DEVICE, "memory=%d: no target of this library is for it", static_cast<int>(memory));
 }
 
 dwc_status choose_forced(const Problem& problem, const Wish& wish, Selection* s, dwc_error* error) {
@@ -193,8 +192,10 @@ dwc_status select(const Problem& problem, const Wish& wish, const Knowledge& kno
             if (s.chosen->target != limit) s.reason += ", on a parent of target " + std::string(targets()[limit].name);
             const bool free = wish.target.empty() && wish.memory == DeviceKind::host;
             if (free && s.chosen->target != best && !s.tuned_here) s.slower_target = targets()[best].name;
-            if (!wish.target.empty()) s.reason += ", target forced";
-            else if (!free) s.reason += ", as the memory asks";
+            if (!wish.target.empty())
+                s.reason += ", target forced";
+            else if (!free)
+                s.reason += ", as the memory asks";
         }
     }
     if (s.chosen) explain_losers(problem, &s);

@@ -14,10 +14,10 @@
 namespace dwc {
 
 struct Wish {
-    std::string kernel;     // forced kernel name; empty: none
-    std::string target;     // forced target name; empty: none
-    int threads = 1;        // resolved: at least 1
-    bool estimate = false;  // no measurement decides, the default order does
+    std::string kernel;                    // forced kernel name; empty: none
+    std::string target;                    // forced target name; empty: none
+    int threads = 1;                       // resolved: at least 1
+    bool estimate = false;                 // no measurement decides, the default order does
     DeviceKind memory = DeviceKind::host;  // whose pointers x and y are
 };
 // The options' wishes, or those of DWC_FORCE_KERNEL and DWC_FORCE_TARGET.

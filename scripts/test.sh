@@ -40,10 +40,29 @@ dwc_keras_venv() {
     fi
 }
 
+# NVIDIA's assembler alone, out of a wheel, in build/ptxas. Where it cannot be had its test says that it was skipped.
+dwc_ptxas() {
+    local folder="$DWC_ROOT/build/ptxas" wanted=nvidia-cuda-nvcc-cu12==12.8.93
+    if [[ -f "$folder/.satisfied" && "$(<"$folder/.satisfied")" == "$wanted" ]]; then
+        dwc_say "ptxas: up to date"
+        return 0
+    fi
+    dwc_say "ptxas: installing $wanted into build/ptxas"
+    rm -rf "$folder"
+    if "$DWC_VENV/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps --only-binary :all: \
+        --target "$folder" "$wanted" </dev/null; then
+        chmod +x "$folder"/nvidia/*/bin/ptxas
+        printf '%s' "$wanted" >"$folder/.satisfied"
+    else
+        echo "ptxas CANNOT BE INSTALLED here: the test of the CUDA kernels' registers will be skipped." >&2
+    fi
+}
+
 dwc_packages build-essential python3-venv git ccache pkg-config libcli11-dev nlohmann-json3-dev libhdf5-dev \
     libzip-dev libopenblas-dev libgtest-dev googletest libbenchmark-dev llvm-19 qemu-user-static xz-utils \
-    g++-aarch64-linux-gnu libc6-dev-arm64-cross
+    g++-aarch64-linux-gnu libc6-dev-arm64-cross pocl-opencl-icd ocl-icd-libopencl1
 dwc_venv
+dwc_ptxas
 dwc_configure dev
 dwc_build dev
 if [[ "$with_keras" == yes ]]; then

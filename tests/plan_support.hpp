@@ -25,8 +25,7 @@ inline dwc_problem parse(const std::string& text) {
 // A problem string as the name of a test case.
 inline std::string case_name(const testing::TestParamInfo<const char*>& info) {
     std::string name = info.param;
-    std::replace_if(
-        name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_'; }, '_');
+    std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_'; }, '_');
     return name;
 }
 
@@ -40,6 +39,18 @@ inline std::vector<dwc_target_info> running_targets() {
         if (info.built && info.supported && info.device == DWC_MEMORY_HOST) all.push_back(info);
     }
     EXPECT_FALSE(all.empty());
+    return all;
+}
+
+// And those of devices that answer.
+inline std::vector<dwc_target_info> running_targets_and_devices() {
+    std::vector<dwc_target_info> all = running_targets();
+    for (int32_t i = 0; i < dwc_target_count(); ++i) {
+        dwc_target_info info;
+        dwc_target_info_init(&info);
+        EXPECT_EQ(dwc_target_at(i, &info, nullptr), DWC_OK);
+        if (info.built && info.supported && info.device != DWC_MEMORY_HOST) all.push_back(info);
+    }
     return all;
 }
 

@@ -22,7 +22,7 @@ TEST_P(SpecialValues, NanAndInfinityPropagateAsInTheReference) {
     work.set_x(0, L / 3, 0, -kInfinity);
     work.set_x(0, L - 1, 0, kInfinity);
     work.set_x(0, 0, C - 1, std::numeric_limits<float>::max());
-    for (const auto& target : running_targets())
+    for (const auto& target : running_targets_and_devices())
         for (const std::string& kernel : explain(work.p, options_with(target.name)).eligible) {
             const std::vector<char> y = work.run(options_with(target.name, kernel.c_str()));
             ASSERT_EQ(work.difference(y, work.reference(target.fma)), "") << kernel;
@@ -171,7 +171,7 @@ TEST(Strided, SlicesOfWiderTensors) {
         for (const auto& [x_wider, y_wider, gap] :
              {std::tuple<int64_t, int64_t, int64_t>{5, 0, 0}, {0, 7, 0}, {0, 0, 11}, {13, 3, 17}}) {
             const Workload work(sliced(text, x_wider, y_wider, gap));
-            for (const auto& target : running_targets())
+            for (const auto& target : running_targets_and_devices())
                 for (const std::string& kernel : explain(work.p, options_with(target.name)).eligible)
                     for (const int threads : {1, 3}) {
                         // The comparison covers all of y's memory: what lies between its elements stays poison.

@@ -58,7 +58,7 @@ const char* foreign_target() {
         static dwc_target_info info;
         dwc_target_info_init(&info);
         EXPECT_EQ(dwc_target_at(i, &info, nullptr), DWC_OK);
-        if (!info.built || !info.supported) return info.name;
+        if (info.device == DWC_MEMORY_HOST && (!info.built || !info.supported)) return info.name;
     }
     return "no-such-target";
 }
@@ -114,6 +114,7 @@ const std::vector<Case>& cases() {
         {DWC_ERROR_THREADS, "threads=1000000", option([](dwc_options& o) { o.threads = 1000000; })},
         {DWC_ERROR_STATE, "pad_left", field([](dwc_problem& p) { p.stateful = 1, p.pad_left = 1; })},
         {DWC_ERROR_STORES, "stores=3", option([](dwc_options& o) { o.stores = static_cast<dwc_stores>(3); })},
+        {DWC_ERROR_MEMORY, "memory=3", option([](dwc_options& o) { o.memory = static_cast<dwc_memory>(3); })},
         {DWC_ERROR_UNSUPPORTED, "no compiled kernel", field([](dwc_problem& p) { p.y_dtype = DWC_BF16; })},
         {DWC_ERROR_FORCED_KERNEL, "banana", option([](dwc_options& o) { o.force_kernel = "banana"; })},
         {DWC_ERROR_FORCED_TARGET, "banana", option([](dwc_options& o) { o.force_target = "banana"; })},
@@ -146,8 +147,10 @@ const std::vector<Case>& cases() {
     return all;
 }
 
-// What an outsider cannot cause: memory that runs out, and bugs of ours.
-const std::set<dwc_status> unprovokable = {DWC_ERROR_OUT_OF_MEMORY, DWC_ERROR_KERNEL, DWC_ERROR_INTERNAL};
+// What an outsider cannot cause: memory that runs out, and bugs of ours. Those of devices: device_test.cpp.
+const std::set<dwc_status> unprovokable = {DWC_ERROR_OUT_OF_MEMORY, DWC_ERROR_KERNEL,         DWC_ERROR_INTERNAL,
+                                           DWC_ERROR_NO_DEVICE,     DWC_ERROR_DEVICE_CONTEXT, DWC_ERROR_DEVICE_MODULE,
+                                           DWC_ERROR_DEVICE_STREAM, DWC_ERROR_ALIGNMENT};
 
 TEST(Status, EachIsProvoked) {
     for (const Case& c : cases()) {
@@ -171,7 +174,7 @@ TEST(Status, TheListIsComplete) {
         EXPECT_TRUE(seen.count(static_cast<dwc_status>(i))) << dwc_status_string(static_cast<dwc_status>(i));
         ++named;
     }
-    EXPECT_EQ(named, DWC_ERROR_STATE + 1);
+    EXPECT_EQ(named, DWC_ERROR_ALIGNMENT + 1);
 }
 
 }  // namespace

@@ -67,13 +67,13 @@ typedef enum dwc_status {
     DWC_ERROR_OUT_OF_MEMORY = 27,
     DWC_ERROR_KERNEL = 28, /* a compiled kernel refused its buffers; a bug, please report */
     DWC_ERROR_INTERNAL = 29,
-    DWC_ERROR_KERNEL_ROW = 30, /* dwc_kernel_row: a field is illegal, or a kernel has that name already */
-    DWC_ERROR_PLAN_LEVEL = 31, /* plan_level or measure_ms */
-    DWC_ERROR_TUNED = 32,      /* tuned kernels could not be taken or written */
-    DWC_ERROR_STORES = 33,     /* stores */
-    DWC_ERROR_STATE = 34,      /* stateful, state_in, state_out, state_slots or sequence_index */
-    DWC_ERROR_MEMORY = 35,     /* memory, or a wish that does not go with it */
-    DWC_ERROR_NO_DEVICE = 36,  /* no driver with a device answers for the target or memory asked for */
+    DWC_ERROR_KERNEL_ROW = 30,     /* dwc_kernel_row: a field is illegal, or a kernel has that name already */
+    DWC_ERROR_PLAN_LEVEL = 31,     /* plan_level or measure_ms */
+    DWC_ERROR_TUNED = 32,          /* tuned kernels could not be taken or written */
+    DWC_ERROR_STORES = 33,         /* stores */
+    DWC_ERROR_STATE = 34,          /* stateful, state_in, state_out, state_slots or sequence_index */
+    DWC_ERROR_MEMORY = 35,         /* memory, or a wish that does not go with it */
+    DWC_ERROR_NO_DEVICE = 36,      /* no driver with a device answers for the target or memory asked for */
     DWC_ERROR_DEVICE_CONTEXT = 37, /* device_context is missing or its driver refuses it */
     DWC_ERROR_DEVICE_MODULE = 38,  /* the device's compiler refused a kernel */
     DWC_ERROR_DEVICE_STREAM = 39,  /* stream is missing, or a launch, a copy or waiting failed */
@@ -215,9 +215,9 @@ typedef struct dwc_options {
     int32_t measure_ms;       /* DWC_PLAN_MEASURE: time it may take, 1 to 60000; default 50 */
     dwc_stores stores;        /* default DWC_STORES_AUTO */
     dwc_memory memory;        /* default DWC_MEMORY_HOST */
-    /* Device targets: the CUcontext or cl_context that kernels and weights live in, which must outlive plan and weights.
-     * NULL: on CUDA the calling thread's current context, else the primary one of the first device; on OpenCL, for
-     * memory of the host only, a context of the library on the first device (a GPU where there is one). */
+    /* Device targets: the CUcontext or cl_context that kernels and weights live in, which must outlive plan and
+     * weights. NULL: on CUDA the calling thread's current context, else the primary one of the first device; on OpenCL,
+     * for memory of the host only, a context of the library on the first device (a GPU where there is one). */
     void *device_context;
 } dwc_options;
 
@@ -246,8 +246,8 @@ typedef enum dwc_weights_order {
 
 /* Copies weights and bias (C*M) into the order the plan's kernels read. `bias` must be NULL exactly where the problem
  * has none (an unknown `order` is DWC_ERROR_LAYOUT). The result may outlive the plan and serves every plan whose
- * describe() shows the same weights_layout. For a plan on a device `w` and `bias` are pointers of this process, too: they
- * are copied to the plan's context, and the call waits for that. */
+ * describe() shows the same weights_layout. For a plan on a device `w` and `bias` are pointers of this process, too:
+ * they are copied to the plan's context, and the call waits for that. */
 DWC_API dwc_status dwc_weights_pack(const dwc_plan *plan, const void *w, const void *bias, dwc_weights_order order,
                                     dwc_weights **weights, dwc_error *error);
 DWC_API void dwc_weights_destroy(dwc_weights *weights); /* NULL is fine */
@@ -277,7 +277,7 @@ DWC_API void dwc_args_init(dwc_args *args);
 DWC_API size_t dwc_plan_workspace_size(const dwc_plan *plan);
 /* Computes y. Allocates nothing and takes no lock (with one thread or the caller's parallel_for). On an error y may
  * be partly written. With memory of a device y is computed when the stream has come that far; buffers of the device
- * are not checked for their size. */
+ * are not checked for their size. On a device with memory of the host it may allocate, copies, and waits. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const dwc_args *args, dwc_error *error);
 
 typedef struct dwc_plan_info {
@@ -288,9 +288,9 @@ typedef struct dwc_plan_info {
     const char *reason;         /* why this kernel: one sentence */
     const char *weights_layout; /* key that two plans share exactly when they can share packed weights */
     int64_t out_length;
-    int64_t flops; /* useful: 2 * batch * out_length * channels * M * K */
-    int64_t bytes; /* useful: x + y + weights + bias, each once; the state of every sequence read and written */
-    int32_t threads;        /* resolved */
+    int64_t flops;   /* useful: 2 * batch * out_length * channels * M * K */
+    int64_t bytes;   /* useful: x + y + weights + bias, each once; the state of every sequence read and written */
+    int32_t threads; /* resolved */
     int64_t state_elements; /* of one slot: (kernel_size-1)*dilation*channels where stateful, else 0 */
 } dwc_plan_info;
 DWC_API void dwc_plan_info_init(dwc_plan_info *info);
@@ -306,8 +306,8 @@ DWC_API dwc_status dwc_reference(const dwc_problem *problem, const void *x, cons
 DWC_API dwc_status dwc_activation_apply(dwc_activation activation, const float *params, float *values, int64_t count,
                                         const char *target, dwc_error *error);
 
-/* Drops what was compiled for a context of a device: to be called before such a context is destroyed, when no plan of it
- * is in use. `context` as in dwc_options.device_context, not NULL. */
+/* Drops what was compiled for a context of a device: to be called before such a context is destroyed, when no plan of
+ * it is in use. `context` as in dwc_options.device_context, not NULL. */
 DWC_API dwc_status dwc_device_forget(dwc_memory memory, void *context, dwc_error *error);
 
 /* ----------------------------------------------------------------------------------- the machine, what is compiled */

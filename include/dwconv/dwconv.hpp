@@ -370,10 +370,10 @@ inline void reference(const problem &what, const void *x, const void *w, const v
 // ----------------------------------------------------------------------------------------------- what is compiled
 
 struct target_info {
-    std::string name, parent;  // parent: the target it falls back to, or empty
-    bool built = false;        // the library holds kernels for it
-    bool supported = false;    // this CPU runs it, or a driver with a device answers
-    bool fma = false;          // its kernels use fused multiply-add
+    std::string name, parent;             // parent: the target it falls back to, or empty
+    bool built = false;                   // the library holds kernels for it
+    bool supported = false;               // this CPU runs it, or a driver with a device answers
+    bool fma = false;                     // its kernels use fused multiply-add
     dwc_memory device = DWC_MEMORY_HOST;  // whose kernels these are
 };
 
