@@ -147,7 +147,7 @@ const std::vector<Case>& cases() {
     return all;
 }
 
-// What an outsider cannot cause: memory that runs out, and bugs of ours. Those of devices: device_test.cpp.
+// What an outsider cannot cause: memory that runs out, and bugs of ours. Those of devices: device_*_test.cpp.
 const std::set<dwc_status> unprovokable = {DWC_ERROR_OUT_OF_MEMORY, DWC_ERROR_KERNEL,         DWC_ERROR_INTERNAL,
                                            DWC_ERROR_NO_DEVICE,     DWC_ERROR_DEVICE_CONTEXT, DWC_ERROR_DEVICE_MODULE,
                                            DWC_ERROR_DEVICE_STREAM, DWC_ERROR_ALIGNMENT};
