@@ -169,6 +169,7 @@ int register_cases() {
             g_failed = true;
             continue;
         }
+        // Kernels of devices would be timed with their copies: scripts/gpu_bench.py times them in the device's memory.
         if (!kernel.supported || std::strncmp(kernel.family, "gpu", 3) == 0 ||
             std::strcmp(kernel.family, "activation") == 0)
             continue;

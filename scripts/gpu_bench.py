@@ -81,10 +81,10 @@ class Problem:
         self.text = text
         words = text.split("_")
         self.layout = words[1]
-        number = {w.rstrip("0123456789"): int(w[len(w.rstrip("0123456789")):]) for w in words[2:10]}
+        number = {w.rstrip("0123456789"): int(w[len(w.rstrip("0123456789")):]) for w in words[2:11]}
         self.n, self.length, self.c, self.k, self.m, self.s, self.d, self.pl, self.pr = (
             number[key] for key in ("n", "l", "c", "k", "m", "s", "d", "pl", "pr"))
-        self.bias, self.activation = words[10] == "bias", words[11]
+        self.bias, self.activation = words[11] == "bias", words[12]
         reach = (self.k - 1) * self.d + 1
         self.out = (self.length + self.pl + self.pr - reach) // self.s + 1
         self.x_bytes = 4 * self.n * self.length * self.c

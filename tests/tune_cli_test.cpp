@@ -232,6 +232,7 @@ TEST_F(Tune, BadInputIsOneSentence) {
         {good + " --shard 1/2x", "--shard 1/2x: must be i/n"},
         {good + " --families channels,banana", "families=banana: no such family"},
         {good + " --target banana", "target=banana: no such target"},
+        {good + " --target cuda", "--target cuda: is a device's"},
         {good + " --threads -1", "--threads"},
         {good + " --jobs many", "--jobs"},
         {"--problem " + std::string(kProblem) + " --resume '" + path("no.log") + "'",
