@@ -169,6 +169,9 @@ TEST(KerasCalls, CostOverThePlan) {
     const double cost = median(called) - median(bare);
     std::printf("plan.execute %.0f ns, layer.call %.0f ns: %.0f ns more\n", median(bare), median(called), cost);
     RecordProperty("nanoseconds", static_cast<int>(cost));
+#ifdef DWC_EMULATED
+    GTEST_SKIP() << "an emulator's times say nothing";
+#endif
     EXPECT_LT(cost, 3000);
 }
 
