@@ -56,9 +56,9 @@ Examples:
   dwconv report before.json after.json other-machine.json peers.json -o report.html
 
 FILE: what `dwconv bench --json`, `dwconv bench --overhead --json`, scripts/bench_peers.sh and the run.sh of a
-dwconv-bench-kit wrote, one record a line. What a file says of one machine and program is one run. The page holds a roofline of each
-run, bars a workload for every machine and peer, every pair of runs of one machine row by row with what is more than
-noise, gaps of peers with their reason, and all records. What was taken under an emulator stands apart.)";
+dwconv-bench-kit wrote, one record a line. What a file says of one machine and program is one run. The page holds a
+roofline of each run, bars a workload for every machine and peer, every pair of runs of one machine row by row with what
+is more than noise, gaps of peers with their reason, and all records. What was taken under an emulator stands apart.)";
 
 }  // namespace
 

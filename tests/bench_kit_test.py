@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""scripts/bench_kit.sh: the tarball is made from a build folder, unpacked elsewhere and run, and its records make a page.
+"""scripts/bench_kit.sh: the tarball is made from a build folder, unpacked elsewhere and run; its records make a page.
 
-    bench_kit_test.py --source DIR --build DIR --target arm-64 --dwconv PROGRAM --work DIR [--emulator "qemu-... -L ..."]
+    bench_kit_test.py --source DIR --build DIR --target arm-64 --dwconv PROGRAM --work DIR [--emulator=COMMAND]
 """
 import argparse
 import json
@@ -32,7 +32,8 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
 
-    for words in ([], ["--target", "vax"], ["--target", options.target, "--frob", "x"], ["--target", options.target, "-o"]):
+    wanted = ["--target", options.target]
+    for words in ([], ["--target", "vax"], [*wanted, "--frob", "x"], [*wanted, "-o"]):
         assert call([script, *words], status=2).stderr.count("\n") == 1, words
     assert "is missing" in call([script, "--target", options.target, "--build", work], status=2).stderr
 

@@ -168,7 +168,7 @@ class Page(unittest.TestCase):
     def test_other_machines_and_targets_are_not_compared(self):
         files = [self.write("a.json", run(1, "2026-01-01T00:00:00Z")),
                  self.write("b.json", run(2, "2026-01-02T00:00:00Z", cpu="Other CPU")),
-                 self.write("c.json", run(3, "2026-01-03T00:00:00Z", command="dwconv bench --force-target x86-64-sse41"))]
+                 self.write("c.json", run(3, "2026-01-03T00:00:00Z", command="bench --force-target x86-64-sse41"))]
         _, tree = self.page(*files)
         self.assertIn("No machine was measured twice", self.words(tree, "changes"))
         self.assertIn("Test CPU, x86-64-sse41", self.words(tree, "runs"))
@@ -222,14 +222,15 @@ class Page(unittest.TestCase):
         good = record(PROBLEMS[0], [1.0, 2.0], machine())
         cases = [("", "holds no record"), ("\n \n", "holds no record"), ("nonsense\n", "bad.json:1: "),
                  ("[1, 2]\n", "bad.json:1: "), (json.dumps(good) + "\n{\"a\": 1}\n", "bad.json:2: "),
-                 ([{**good, "problem": "nonsense"}], "nonsense"), ([{**good, "problem": 7}], "problem must be a string"),
+                 ([{**good, "problem": "nonsense"}], "nonsense"), ([{**good, "problem": 7}], "must be a string"),
                  ([{**good, "threads": 0}], "threads"), ([{**good, "threads": "many"}], "threads"),
                  ([{**good, "us_median": 0}], "us_median"), ([{**good, "us_median": "1"}], "us_median"),
                  ([{**good, "us_median": -1}], "us_median"), ([{**good, "samples_us": [1, "x"]}], "samples_us"),
                  ([{**good, "samples_us": [1, 0]}], "samples_us"), ([{**good, "provenance": 3}], "provenance"),
                  ([{k: v for k, v in good.items() if k != "provenance"}], "provenance"),
                  ([{**good, "provenance": {"cpu": []}}], "cpu"),
-                 ([{**good, "provenance": machine(emulated="no")}], "emulated"), ([{**good, "against": "x"}], "--against"),
+                 ([{**good, "provenance": machine(emulated="no")}], "emulated"),
+                 ([{**good, "against": "x"}], "--against"),
                  (json.dumps(good).replace("Test", "\\ud800"), "bad.json:1: ")]
         for lines, part in cases:
             done = self.call(self.write("bad.json", lines))
@@ -243,8 +244,8 @@ class Page(unittest.TestCase):
     def test_files_that_cannot_be(self):
         good = self.write("good.json", [record(PROBLEMS[0], [1.0, 2.0], machine())])
         before = good.read_text()
-        for files, out, part in (((self.path / "missing.json",), "p.html", "missing.json"), ((self.path,), "p.html", ""),
-                                 ((good,), "no/such/p.html", "cannot be written"), ((good,), "good.json", "is read"),
+        for files, out, part in (((self.path / "missing.json",), "p.html", "missing.json"),
+                                 ((self.path,), "p.html", "cannot be read"), ((good,), "no/such/p.html", "cannot be written"), ((good,), "good.json", "is read"),
                                  ((), "p.html", "FILE")):
             done = self.call(*files, out=out)
             self.assertEqual(done.returncode, 2, done.stderr)
@@ -254,7 +255,7 @@ class Page(unittest.TestCase):
         self.assertEqual([p.name for p in self.path.iterdir()], ["good.json"])
 
     def test_the_page_is_the_same_again(self):
-        files = self.write("a.json", run(1, "2026-01-01T00:00:00Z")), self.write("b.json", run(2, "2026-01-02T00:00:00Z"))
+        files = [self.write(f"{seed}.json", run(seed, f"2026-01-0{seed}T00:00:00Z")) for seed in (1, 2)]
         self.assertEqual(self.page(*files)[0], self.page(*files)[0])
 
     def test_committed_records(self):
