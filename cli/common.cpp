@@ -168,6 +168,17 @@ std::vector<dwc_target_info> all_targets() {
     return targets;
 }
 
+std::string best_cpu_target() {
+    for (int32_t i = 0; i < dwc_target_count(); ++i) {
+        dwc_target_info info;
+        dwc_target_info_init(&info);
+        dwc_error error{};
+        check(dwc_target_at(i, &info, &error), error);
+        if (info.built && info.supported && info.device == DWC_MEMORY_HOST) return info.name;
+    }
+    return "";
+}
+
 std::vector<dwc_kernel_info> all_kernels() {
     std::vector<dwc_kernel_info> kernels;
     for (int32_t i = 0; i < dwc_kernel_count(); ++i) {

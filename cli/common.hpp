@@ -53,6 +53,8 @@ struct PlanOptions {
 };
 
 std::vector<dwc_target_info> all_targets();
+// The best target of this CPU, "" where it runs none. Asks no driver of a device, as all_targets() does.
+std::string best_cpu_target();
 std::vector<dwc_kernel_info> all_kernels();
 const char *dtype_name(dwc_dtype dtype);
 

@@ -14,11 +14,7 @@ Provenance provenance_of(const std::string &command, int pinned_cpu, int repeats
     const int cpu = pinned_cpu < 0 ? 0 : pinned_cpu;
     Provenance origin;
     origin.cpu = dwc::tuner::cpu_model(cpu);
-    for (const auto &target : all_targets()) {
-        if (!target.built || !target.supported) continue;
-        origin.isa = target.name;
-        break;
-    }
+    origin.isa = best_cpu_target();
     origin.machine = dwc::tuner::machine_json(cpu);
     origin.date = dwc::tuner::now_utc();
     origin.command = command;

@@ -105,15 +105,15 @@ void collect_problems(TuneOptions *options) {
 }
 
 std::string target_to_tune(const std::string &wanted) {
-    for (const auto &target : all_targets()) {
-        const bool device = target.device != DWC_MEMORY_HOST;
-        if (wanted == target.name && device)
-            throw Failure(kExitInvalid,
-                          "--target " + wanted + ": is a device's; scripts/gpu_check.sh times its kernels");
-        if (wanted.empty() && target.supported && !device) return target.name;
+    if (wanted.empty()) {
+        const std::string best = best_cpu_target();
+        if (!best.empty()) return best;
+        throw Failure(kExitFailure, "this CPU runs none of the targets that the library was built for");
     }
-    if (!wanted.empty()) return wanted;
-    throw Failure(kExitFailure, "this CPU runs none of the targets that the library was built for");
+    for (const auto &target : all_targets())
+        if (wanted == target.name && target.device != DWC_MEMORY_HOST)
+            throw Failure(kExitInvalid, "--target " + wanted + ": is a device's; scripts/gpu_check.sh times its kernels");
+    return wanted;
 }
 
 }  // namespace cli

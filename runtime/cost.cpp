@@ -137,7 +137,8 @@ double device_cost(const Problem& p, const ConvKernel& k) {
         loads = tile + K - 1;
     else if (k.stride)
         loads = std::floor(K / 4) * (tile + 3) + std::fmod(K, 4) * tile;
-    double instructions = 60 + loads * (6 + width) + K * (2 + outputs) + outputs * 3;
+    const double question = k.stride ? 6 : 9;  // stride and dilation are multiplied in
+    double instructions = 60 + loads * (question + width) + K * (2 + outputs) + outputs * 3;
     if (k.k == 0) instructions += 10 * std::ceil(K / 4);
     if (k.m == 0) instructions += 20;
     const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;

@@ -223,6 +223,21 @@ TEST(Selection, DevicesRunOnlyWhereTheyAreAskedFor) {
     for (const std::string& kernel : e.eligible) EXPECT_EQ(kernel.find("gpu"), std::string::npos) << kernel;
 }
 
+TEST_F(OpenCl, TheKernelFitsTheProblem) {
+    for (const auto& [problem, kernel] :
+         {std::pair{"f32_nlc_n8_l2048_c1536_k4_m1_s1_d1_pl3_pr0_bias_silu", "gpunlc_f32_k4_m1_s1_silu_v4_t"},
+          {"f32_nlc_n1_l8_c8_k4_m1_s1_d1_pl3_pr0_bias_linear", "gpunlc_f32_k4_m1_s1_linear_v4_t1_"},
+          {"f32_nlc_n8_l2048_c1535_k4_m1_s1_d1_pl3_pr0_bias_silu", "gpunlc_f32_k4_many_s1_silu_v1_"},
+          {"f32_nlc_n8_l2048_c1536_k31_m1_s1_d1_pl15_pr15_bias_relu", "gpunlc_f32_kany_m1_s1_clamp_v4_"},
+          {"f32_nlc_n8_l2048_c1536_k4_m1_s1_d2_pl6_pr0_bias_linear", "gpunlc_f32_kany_m1_sany_linear_v4_"},
+          {"f32_nlc_n8_l2048_c64_k5_m2_s1_d1_pl4_pr0_bias_linear", "gpunlc_f32_kany_many_s1_linear_v1_"},
+          {"f32_ncl_n8_l2048_c1536_k4_m1_s1_d1_pl3_pr0_bias_silu", "gpuncl_f32_k4_many_s1_silu_v4_"},
+          {"f32_ncl_n8_l2047_c1536_k4_m1_s1_d1_pl3_pr0_bias_silu", "gpuncl_f32_k4_many_s1_silu_v1_"},
+          {"f32_ncl_n8_l2048_c1536_k33_m1_s2_d1_pl16_pr16_bias_linear", "gpuncl_f32_kany_many_sany_linear_v1_"}})
+        EXPECT_EQ(explain(parse(problem), options_with("opencl")).chosen.find(kernel), 0u)
+            << problem << ": " << explain(parse(problem), options_with("opencl")).chosen;
+}
+
 // Run where no driver finds a device (see CMakeLists.txt).
 TEST(NoDevice, IsAStatusAndNothingElse) {
     dwc_error error{};
