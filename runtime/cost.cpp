@@ -143,7 +143,7 @@ double device_cost(const Problem& p, const ConvKernel& k) {
     if (k.m == 0) instructions += 20;
     const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
     // A launch more, and y read and written once more.
-    const double again = wanted == k.activation ? 0 : threads * outputs * 8 + threads_in_flight * 20;
+    const double again = wanted == k.activation ? 0 : threads * outputs * 20 + threads_in_flight * 20;
     return std::max(threads, threads_in_flight) * instructions + again;
 }
 
