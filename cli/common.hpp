@@ -107,5 +107,6 @@ void register_tune(CLI::App &app, int &exit_code);
 void register_tune_worker(CLI::App &app, int &exit_code);
 void register_report(CLI::App &app, int &exit_code);
 void register_promote(CLI::App &app, int &exit_code);
+void register_emit(CLI::App &app, int &exit_code);
 
 }  // namespace cli

@@ -25,6 +25,7 @@ Examples:
   dwconv explain f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu
   dwconv bench --problem f32_nlc_n1_l384_c192_k4_m1_s1_d1_pl3_pr0_bias_silu --json
   dwconv report before.json after.json -o report.html
+  dwconv emit --model m.keras --length 384 --target arm-64 -o out
 
 Exit status: 0 ok; 2 wrong usage or invalid input, with one sentence on stderr; 1 anything else.
 `dwconv COMMAND --help` tells a command's options.)";

@@ -7,6 +7,15 @@
 #include "tune_elsewhere.hpp"
 
 namespace cli {
+
+std::string command_line() {
+    std::ifstream file("/proc/self/cmdline", std::ios::binary);
+    std::string line = "dwconv", word;
+    for (bool first = true; std::getline(file, word, '\0'); first = false)
+        if (!first) line += " " + word;
+    return line;
+}
+
 namespace {
 
 struct Words {
@@ -24,15 +33,6 @@ std::vector<std::string> split(const std::string &list) {
         begin = end + 1;
     }
     return words;
-}
-
-// As it was given, without the program's own path.
-std::string command_line() {
-    std::ifstream file("/proc/self/cmdline", std::ios::binary);
-    std::string line = "dwconv", word;
-    for (bool first = true; std::getline(file, word, '\0'); first = false)
-        if (!first) line += " " + word;
-    return line;
 }
 
 int tune(TuneOptions options, const Words &words) {

@@ -37,12 +37,16 @@ struct TuneOptions {
 double parse_budget(const std::string &text);
 // "2/8". Throws Failure (invalid).
 void parse_shard(const std::string &text, int *shard, int *shards);
+// The problems of a file, one a line, '#' starts a comment, each as `canonical` makes it. Throws Failure (invalid).
+std::vector<std::string> read_problems(const std::string &path, std::string (*canonical)(const std::string &));
 // Fills `problems`. Throws Failure (invalid) that names option or file and line, and where there is no problem at all.
 void collect_problems(TuneOptions *options);
 // The problem of every DepthwiseConv1D layer of the model on every length, one row at a time. Throws Failure.
 std::vector<std::string> problems_of_model(const std::string &path, const std::vector<std::int64_t> &lengths);
 // `wanted`, or where it is empty the best target of this CPU. Throws Failure (invalid) for a device's.
 std::string target_to_tune(const std::string &wanted);
+// As it was given, without the program's own path.
+std::string command_line();
 
 // How a run goes, on stderr: on a terminal one line that is drawn anew, elsewhere a plain line every ten seconds.
 std::unique_ptr<dwc::tuner::Reporter> make_progress();

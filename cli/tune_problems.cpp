@@ -17,8 +17,9 @@ std::string canonical(const std::string &text) {
     return dwconv::problem(problem).to_string();
 }
 
-// One problem a line; '#' starts a comment.
-std::vector<std::string> read_problems(const std::string &path) {
+}  // namespace
+
+std::vector<std::string> read_problems(const std::string &path, std::string (*canonical)(const std::string &)) {
     std::ifstream file(path);
     std::string line;
     if (!file || (!std::getline(file, line) && !file.eof()))
@@ -43,6 +44,8 @@ std::vector<std::string> read_problems(const std::string &path) {
     if (problems.empty()) throw Failure(kExitInvalid, shown(path) + ": holds no problem string");
     return problems;
 }
+
+namespace {
 
 std::vector<std::int64_t> parse_lengths(const std::vector<std::string> &words) {
     std::vector<std::int64_t> lengths;
@@ -90,7 +93,7 @@ void collect_problems(TuneOptions *options) {
     std::vector<std::string> all;
     for (const std::string &word : options->problem_words) all.push_back(canonical(word));
     if (!options->problems_file.empty()) {
-        for (std::string &problem : read_problems(options->problems_file)) all.push_back(std::move(problem));
+        for (std::string &problem : read_problems(options->problems_file, canonical)) all.push_back(std::move(problem));
     }
     if (!options->model.empty()) {
         for (std::string &problem : problems_of_model(options->model, lengths)) all.push_back(std::move(problem));

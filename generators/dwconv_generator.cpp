@@ -25,6 +25,9 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     GeneratorParam<int> v{"v", 16};
     GeneratorParam<int> t{"t", 8};
     GeneratorParam<int> block{"block", 4};
+    // width: elements between neighbouring taps. 0: at run time, `step` or `taps` say; -1: `taps` say; -2: they take two
+    // halves of a row in turns.
+    GeneratorParam<int> apart{"apart", 0};
 
     // Index order innermost first; see algorithm.hpp. Types are set by x.type, w.type, b.type, y.type.
     Input<Buffer<void, 3>> x{"x"};           // (i, j, n)
@@ -50,15 +53,22 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         if (channels) {
             const Expr stride = p.stride > 0 ? Expr(p.stride) : Expr(step);
             x_at = [=, this](const Expr &k) { return x(at.i, at.j * stride + k, at.n); };
+        } else if (width && apart > 0) {
+            const int distance = apart;
+            x_at = [=, this](const Expr &k) { return x(at.i + k * distance, at.j, at.n); };
         } else if (width && p.k > 0) {
             kernel_.neighbours = {step == 1};
             x_at = [=, this](const Expr &k) { return x(at.i + k * step, at.j, at.n); };
-        } else if (width) {
+        } else if (width && apart == 0) {
             kernel_.neighbours = {step == 1, step < 0};
             x_at = [=, this](const Expr &k) {
                 const Expr offset = unsafe_promise_clamped(taps(k), 0, max_tap);
                 const Expr alternating = unsafe_promise_clamped(k / 2 - k % 2 * step, 0, max_tap);
                 return x(at.i + select(step == 1, k, step < 0, alternating, offset), at.j, at.n);
+            };
+        } else if (width && apart == -2) {
+            x_at = [=, this](const Expr &k) {
+                return x(at.i + unsafe_promise_clamped(k / 2 - k % 2 * step, 0, max_tap), at.j, at.n);
             };
         } else {
             x_at = [=, this](const Expr &k) {
@@ -104,7 +114,10 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
 
     bool has_fma() const { return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA); }
 
-    void check(const dwc::Point &p) {
+    // Variants of the library fuse a few activations; a kernel for one problem may fuse any.
+    void check(dwc::Point p) {
+        for (const char *function : dwc::kActivationFunctions)
+            if (p.activation == function) p.activation = "linear";
         const Target target = get_target();
         const int lanes = target.natural_vector_size<float>();
         const std::string rule = dwc::broken_rule(p, lanes, dwc::vector_registers(target.arch == Target::X86, lanes));

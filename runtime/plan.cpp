@@ -20,7 +20,6 @@
 #include "structs.hpp"
 
 namespace dwc {
-namespace {
 
 std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) {
     switch (k.family) {
@@ -37,6 +36,14 @@ std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const
     return nullptr;
 }
 
+Problem simplest(Problem p) {
+    if (p.given.kernel_size == 1) p.given.dilation = 1;
+    if (p.out_length == 1) p.given.stride = 1;
+    return p;
+}
+
+namespace {
+
 std::string number_text(double value) {
     char text[40];
     std::snprintf(text, sizeof text, "%.4g", value);
@@ -48,13 +55,6 @@ void log_once(const std::string& line) {
     static std::set<std::string> said;
     const std::lock_guard lock(mutex);
     if (said.insert(line).second) log_line(line);
-}
-
-// The same outputs without what they cannot see: the dilation of a single tap, the stride of a single output.
-Problem simplest(Problem p) {
-    if (p.given.kernel_size == 1) p.given.dilation = 1;
-    if (p.out_length == 1) p.given.stride = 1;
-    return p;
 }
 
 // As many of the library's own threads as have a microsecond's work each at the speed of a fast core, some 100 flops and

@@ -57,6 +57,16 @@ struct Task {
     int64_t s0, s1;  // stretches
 };
 
+// Sees what a task would do to memory, instead of its being done: see steps.cpp.
+class Recorder {
+   public:
+    virtual ~Recorder() = default;
+    virtual void stage(const void* dst, const void* row, const Piece& piece) = 0;
+    virtual void conv(const ConvCall& call) = 0;
+    virtual void spread(const void* planes, const View& y) = 0;
+    virtual void copy(const void* dst, const void* src, int64_t elements) = 0;
+};
+
 struct Job {
     const char* x;
     char* y;
@@ -66,6 +76,7 @@ struct Job {
     Context context;  // before the rows of the task's only sequence, where the problem is stateful
     KernelError* error;
     bool zeros_add_nothing;  // dwc_weights
+    Recorder* recorder = nullptr;
 };
 
 // A run of taps.
@@ -99,6 +110,9 @@ class Runner {
     // Cuts the work into at most `threads` tasks: by batch, where that comes out even, by time or by channels; a stateful
     // problem never by time, since its last stretch replaces the state that the first one reads.
     void cut(int threads, const Grain& grain);
+    // job.scratch = a zero-extended piece of rows and, where the problem is stateful, what came before it.
+    void fill(const Job& job, const char* row, const Piece& piece, const Place& place) const;
+    void copy(const Job& job, char* dst, const char* src, int64_t elements) const;
     // The elementwise kernel on `rows` rows of `count` outputs that a kernel call has just written.
     int activate(float* y, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
     // Whether a kernel for multiplier 1 computes one multiple of the channels at a time.
@@ -153,6 +167,9 @@ class Runner {
 
 class DeviceRunner;  // run_device.hpp
 
+// The same outputs without what they cannot see: the dilation of a single tap, the stride of a single output.
+Problem simplest(Problem p);
+std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e,
                                              int threads);
 std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);

@@ -170,9 +170,8 @@ class ChannelsRunner final : public Runner {
                                       b.phases,
                                       x_phase_};
                     const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;
-                    stage(job.scratch, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece, element_);
-                    stage_context(job.scratch, piece, job.context,
-                                  {origin + piece.first * g.dilation, g.dilation, g.stride, b.c, 0}, element_);
+                    fill(job, job.x + (n * p_.x.n + origin * p_.x.t + b.c) * element_, piece,
+                         {origin + piece.first * g.dilation, g.dilation, g.stride, b.c, 0});
                     if (const int code = call_staged(b, piece, job)) return code;
                 }
         return 0;

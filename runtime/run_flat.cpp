@@ -2,7 +2,6 @@
 // whole periods of it. As in family `width`, taps are offsets, strided rows are staged by phase, the ends of a row are
 // computed on zero-extended copies, and rows shorter than the kernel's tile into a tile of their own.
 #include <algorithm>
-#include <cstring>
 
 #include "plan.hpp"
 #include "stage.hpp"
@@ -119,13 +118,12 @@ class FlatRunner final : public Runner {
             // With stride 1 the offsets of the taps do not depend on the block's size.
             const int64_t read = plane(g.stride > 1 ? block_ : length);
             const Piece piece{t * g.stride - g.pad_left, read, &phases_, g.length, C, C, 1, 0};
-            stage(job.scratch, job.x + n * p_.x.n * element_, piece, element_);
-            stage_context(job.scratch, piece, job.context, {piece.first, g.stride, 0, 0, 0}, element_);
+            fill(job, job.x + n * p_.x.n * element_, piece, {piece.first, g.stride, 0, 0, 0});
             char* y = job.y + (n * p_.y.n + t * Q) * element_;
             if (!short_row_) return call(job.scratch, y, length / steps_, job);
             char* tile = job.scratch + phases_.count() * read * C * element_;
             const int code = call(job.scratch, tile, length / steps_, job);
-            std::memcpy(y, tile, static_cast<size_t>(p_.out_length * Q * element_));
+            copy(job, y, tile, p_.out_length * Q);
             return code;
         };
         if (short_row_) return body(0, tile_);

@@ -3,7 +3,6 @@
 // an offset into phase (j*d) mod s. Outputs next to an end of the row are computed on zero-extended copies, and rows
 // shorter than the kernel's tile into a tile of their own.
 #include <algorithm>
-#include <cstring>
 
 #include "plan.hpp"
 #include "stage.hpp"
@@ -177,8 +176,8 @@ class WidthRunner final : public Runner {
     void copy_out(const char* tile, int64_t outputs, const Stretch& s, int64_t n, int64_t c, int64_t channels,
                   const Job& job) const {
         for (int64_t q = 0; q < channels * p_.given.depth_multiplier; ++q)
-            std::memcpy(y_at(job, n, c, s.begin) + q * p_.y.c * element_, tile + q * outputs * element_,
-                        static_cast<size_t>((s.end - s.begin) * element_));
+            copy(job, y_at(job, n, c, s.begin) + q * p_.y.c * element_, tile + q * outputs * element_,
+                 s.end - s.begin);
     }
 
     int run_staged(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
@@ -196,8 +195,7 @@ class WidthRunner final : public Runner {
             for (int64_t i = s.begin; i < s.end; i += outputs) {
                 const int64_t t = short_rows ? s.begin : std::min(i, s.end - outputs);
                 const Piece piece{t * g.stride - g.pad_left, steps, &phases_, g.length, 1, 1, block, p_.x.c};
-                stage(job.scratch, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, element_);
-                stage_context(job.scratch, piece, job.context, {piece.first, g.stride, 0, c, 1}, element_);
+                fill(job, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, {piece.first, g.stride, 0, c, 1});
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
                 Rows rows{view,  &staged_taps_, {0, g.kernel_size},   c,     block,
                           outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};

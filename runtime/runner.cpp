@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 #include "cost.hpp"
 #include "plan.hpp"
+#include "stage.hpp"
 
 namespace dwc {
 
@@ -132,8 +134,20 @@ Taps Runner::taps_inside(const Reach& reach, const Job& job) const {
     return {begin, std::clamp(tap_at(reach.first, reach.length), begin + 1, K) - begin};
 }
 
+void Runner::fill(const Job& job, const char* row, const Piece& piece, const Place& place) const {
+    if (job.recorder) return job.recorder->stage(job.scratch, row, piece);
+    stage(job.scratch, row, piece, element_);
+    stage_context(job.scratch, piece, job.context, place, element_);
+}
+
+void Runner::copy(const Job& job, char* dst, const char* src, int64_t elements) const {
+    if (job.recorder) return job.recorder->copy(dst, src, elements);
+    std::memcpy(dst, src, static_cast<size_t>(elements * element_));
+}
+
 int Runner::call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const {
     if (planar()) return call_planar(call, job);
+    if (job.recorder) return job.recorder->conv(call), 0;
     if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
     return epilogue_ ? activate(static_cast<float*>(call.y.data), count, rows, row_stride, job) : 0;
 }
@@ -165,8 +179,12 @@ int Runner::call_planar(const ConvCall& all, const Job& job) const {
         one.b.data = static_cast<char*>(all.b.data) + m * all.b.axis[0].stride * element_;
         one.w.axis[0].extent = one.b.axis[0].extent = 1;
         one.y = {planes + m * plane, {{1, 1}, {i.extent, 1}, {j.extent, i.extent}, {n.extent, i.extent * j.extent}}};
-        if (const int code = call_conv(kernel_, one, false, *job.error)) return code;
+        if (job.recorder)
+            job.recorder->conv(one);
+        else if (const int code = call_conv(kernel_, one, false, *job.error))
+            return code;
     }
+    if (job.recorder) return job.recorder->spread(planes, all.y), 0;
     if (epilogue_)
         if (const int code = activate(planes, plane * M, 1, 0, job)) return code;
     const auto put = interleaves[M < 9 ? M : 0];

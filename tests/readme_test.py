@@ -109,6 +109,8 @@ class Runner:
         for old in self.scratch.iterdir():
             if old.is_symlink() or old.is_file():
                 old.unlink()
+            else:
+                shutil.rmtree(old)
         for entry in self.root.iterdir():
             if entry.name not in ("build", ".git"):
                 (self.scratch / entry.name).symlink_to(entry)

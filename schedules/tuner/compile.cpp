@@ -70,7 +70,7 @@ std::string find_generator(const std::string &program) {
     for (const fs::path &path : {up / "libexec/dwconv/dwconv-gen", up / "generators/dwc_generator"})
         if (is_program(path)) return path.string();
     throw InputError("the generator program is not installed (" + (up / "libexec/dwconv/dwconv-gen").string() +
-                     ") and DWC_GENERATOR does not name it; `dwconv tune --rank-only` needs none");
+                     ") and DWC_GENERATOR does not name it; only `dwconv tune --rank-only` needs none");
 }
 
 std::string symbol_of(const std::string &kernel, const std::string &target) {

@@ -8,7 +8,7 @@ namespace dwc::tuner {
 namespace {
 
 constexpr TunerTarget kTargets[] = {
-#define DWC_TUNER_TARGET(name, halide, processor, lanes) {name, halide, processor, lanes},
+#define DWC_TUNER_TARGET(name, halide, processor, lanes, cpu) {name, halide, processor, lanes, cpu},
 #include "tuner_targets.inc"
 #undef DWC_TUNER_TARGET
 };

@@ -10,6 +10,7 @@ struct TunerTarget {
     const char *halide;     // target string without features of a runtime
     const char *processor;  // as uname -m has it
     int lanes;              // f32 in a vector register
+    const char *cpu;        // comma-separated features it needs
     int registers() const;  // vector registers
 };
 

@@ -10,6 +10,10 @@
 #include <vector>
 
 #include "foreign_kernel.h"
+#ifdef DWC_EMITTED
+#include "first.h"
+#include "second.h"
+#endif
 
 namespace {
 
@@ -100,6 +104,29 @@ TEST_F(Foreign, ForeignErrorsStayForeign) {
     run_dwconv();
     EXPECT_EQ(foreign_errors, 1);
 }
+
+#ifdef DWC_EMITTED
+// Two emitted folders beside both: the same layer, each with kernels of its own. They need no runtime at all.
+TEST_F(Foreign, EmittedLayersStandBesideThem) {
+    ASSERT_NE(first_target(), nullptr) << "this CPU runs none of the targets of this build";
+    EXPECT_STREQ(first_target(), second_target());
+    ASSERT_NE(&first_layer, &second_layer);
+    std::vector<float> x(FIRST_LAYER_X), w(FIRST_LAYER_KERNEL), y(FIRST_LAYER_Y), z(SECOND_LAYER_Y);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 23);
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 7);
+    std::vector<float> packed(FIRST_LAYER_WEIGHTS), again(SECOND_LAYER_WEIGHTS);
+    ASSERT_EQ(first_layer_pack(w.data(), nullptr, packed.data()), 0);
+    ASSERT_EQ(second_layer_pack(w.data(), nullptr, again.data()), 0);
+    EXPECT_EQ(first_layer(x.data(), packed.data(), y.data()), 0);
+    EXPECT_EQ(second_layer(x.data(), again.data(), z.data()), 0);
+    EXPECT_EQ(y, z);
+    // All sums are exact: x (40, 16), pad 1 before.
+    const float wanted = x[16] * w[16] + x[0] * w[0] + x[32] * w[32];
+    EXPECT_EQ(y[16], wanted);
+    run_dwconv();
+    EXPECT_EQ(counted(), 0);
+}
+#endif
 
 // Exceptions are thrown and caught inside the library: a refused problem string goes that way or another, but the
 // sentence arrives and the program's own exceptions still work.
