@@ -27,7 +27,10 @@ while (($#)); do
         *) echo "gpu_check.sh: $1: no such argument; see the beginning of this file" >&2 && exit 2 ;;
     esac
 done
-[[ "$target" == cuda || "$target" == opencl ]] || { echo "gpu_check.sh: --target $target: must be cuda or opencl" >&2; exit 2; }
+if [[ "$target" != cuda && "$target" != opencl ]]; then
+    echo "gpu_check.sh: --target $target: must be cuda or opencl" >&2
+    exit 2
+fi
 
 # ------------------------------------------------------------------------------------------- building, and the folder
 

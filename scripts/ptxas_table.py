@@ -8,8 +8,8 @@ as Markdown: per kernel the registers of a thread on each architecture, the acce
 many of them have 128 bits. The assembler runs with the limit of registers that the library gives the driver.
 
 --update puts the table between the lines `<!-- ptxas -->` and `<!-- end -->` of DOCUMENT.
---require fails where a kernel has a stack frame or spills, or where a convolution kernel with v4 stores less than 128 bits
-at once.
+--require fails where a kernel has a stack frame or spills, or where a convolution kernel with v4 stores less than 128
+bits at once.
 
 PROGRAM: else `ptxas` of PATH, of build/ptxas (where scripts/test.sh puts it) or of /usr/local/cuda/bin. Exit code: 0;
 1 what --require forbids; 2 nothing to read; 77 no program.
