@@ -107,6 +107,9 @@ dwc_status list_steps(const dwc_problem* problem, const dwc_kernel_row& row, boo
     linear.activation = "linear";
     ConvKernel kernel;
     if (const dwc_status status = kernel_of_row(linear, &kernel, error)) return status;
+    if (on_device(kernel.family))
+        return fail(error, DWC_ERROR_UNSUPPORTED, "target=%s: a device's kernel takes the whole problem in one step",
+                    targets()[kernel.target].name);
     if (p.given.stateful)
         return fail(error, DWC_ERROR_UNSUPPORTED, "%s: the steps of a stateful problem depend on its state",
                     p.key().c_str());

@@ -163,6 +163,7 @@ class Test:
         self.refuse("nothing to emit")
         self.refuse("pub_nowhere", "--model", model, "--length", "9", "--layer", "pub_nowhere")
         self.refuse("no such target", "--problem", problem, "--target", "pdp-11")
+        self.refuse("for CPUs only", "--problem", problem, "--target", "cuda")
         self.refuse("float32", "--problem", "bf16" + problem[3:])
         self.refuse("state", "--problem", problem.replace("pl1_pr1", "pl2_pr0") + "_state")
         self.refuse("dense", "--problem", problem + "_xs900.20.1")

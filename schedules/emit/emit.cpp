@@ -45,6 +45,15 @@ void check_problem(const Layer &layer) {
     if (p.batch == 0 || p.channels == 0 || out == 0) throw InputError(problem + "its output is empty");
 }
 
+bool is_device(const std::string &target) {
+    for (int32_t i = 0; i < dwc_target_count(); ++i) {
+        dwc_target_info info;
+        dwc_target_info_init(&info);
+        if (dwc_target_at(i, &info, nullptr) == DWC_OK && target == info.name) return info.device != DWC_MEMORY_HOST;
+    }
+    return false;
+}
+
 std::vector<const tuner::TunerTarget *> targets_of(const Request &request) {
     std::vector<const tuner::TunerTarget *> all;
     for (std::string name : request.targets) {
@@ -54,9 +63,7 @@ std::vector<const tuner::TunerTarget *> targets_of(const Request &request) {
             name.erase(name.size() - std::strlen(system));
         const tuner::TunerTarget *target = tuner::tuner_target(name);
         if (!target) throw InputError("target " + name + ": no such target; `dwconv list` shows them");
-        const std::string processor = target->processor;
-        if (processor != "x86_64" && processor != "aarch64")
-            throw InputError("target " + name + ": layers are emitted for CPUs only");
+        if (is_device(name)) throw InputError("target " + name + ": layers are emitted for CPUs only");
         if (std::count(all.begin(), all.end(), target) == 0) all.push_back(target);
     }
     // Best first, as the library has them.
