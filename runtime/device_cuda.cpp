@@ -8,6 +8,7 @@
 
 #include "device.hpp"
 #include "device_code.hpp"
+#include "device_driver.hpp"
 
 namespace dwc {
 namespace {
@@ -52,7 +53,7 @@ struct Driver {
     std::string unavailable;  // empty: all of them are there, and a device
 
     Driver() {
-        void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+        void* library = open_driver("libcuda.so.1");
         if (!library) {
             unavailable = "no CUDA driver was found (libcuda.so.1)";
             return;

@@ -9,6 +9,7 @@
 
 #include "device.hpp"
 #include "device_code.hpp"
+#include "device_driver.hpp"
 
 namespace dwc {
 namespace {
@@ -53,7 +54,7 @@ struct Driver {
     Handle platform = nullptr, device = nullptr;
 
     Driver() {
-        void* library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL);
+        void* library = open_driver("libOpenCL.so.1");
         if (!library) {
             unavailable = "no OpenCL loader was found (libOpenCL.so.1)";
             return;

@@ -25,11 +25,11 @@ using dwc_test::some_problem;
 
 TEST(Status, EveryConstantHasItsOwnName) {
     std::set<std::string> names;
-    for (int i = DWC_OK; i <= DWC_ERROR_STATE; ++i) names.insert(dwc_status_string(static_cast<dwc_status>(i)));
-    EXPECT_EQ(names.size(), size_t{DWC_ERROR_STATE + 1});
+    for (int i = DWC_OK; i <= DWC_ERROR_ALIGNMENT; ++i) names.insert(dwc_status_string(static_cast<dwc_status>(i)));
+    EXPECT_EQ(names.size(), size_t{DWC_ERROR_ALIGNMENT + 1});
     EXPECT_EQ(names.count("DWC_ERROR_UNKNOWN"), 0u);
     EXPECT_STREQ(dwc_status_string(DWC_ERROR_STRIDE), "DWC_ERROR_STRIDE");
-    EXPECT_STREQ(dwc_status_string(static_cast<dwc_status>(DWC_ERROR_STATE + 1)), "DWC_ERROR_UNKNOWN");
+    EXPECT_STREQ(dwc_status_string(static_cast<dwc_status>(DWC_ERROR_ALIGNMENT + 1)), "DWC_ERROR_UNKNOWN");
     EXPECT_STREQ(dwc_status_string(static_cast<dwc_status>(-1)), "DWC_ERROR_UNKNOWN");
 }
 

@@ -54,6 +54,7 @@ TEST(Space, EveryCompiledPointCouldHaveBeenFound) {
         std::string dtype;
         const std::string name = std::string(info.name).substr(0, std::string(info.name).find('@'));
         ASSERT_TRUE(dwc::parse_variant_name(name, &p, &dtype)) << name;
+        if (p.family == "gpunlc" || p.family == "gpuncl") continue;  // the tuner looks for kernels of CPUs
         const tuner::TunerTarget &target = *tuner::tuner_target(info.target);
         const dwc::Fixed fixed{p.k ? p.k : 31, p.stride ? p.stride : 3, p.m ? p.m : 3};
         bool found = false;
