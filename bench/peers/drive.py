@@ -17,6 +17,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -71,6 +72,15 @@ class Worker:
         self.title, self.version = hello["peer"], hello["version"]
 
     def ask(self, request):
+        """The answer to a request. Between requests the process is stopped: threads of many libraries look for work long
+        after there is none, and would take the others' processors."""
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            return self.answer(request)
+        finally:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def answer(self, request):
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
