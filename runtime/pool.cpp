@@ -1,6 +1,7 @@
 #include "pool.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -65,7 +66,10 @@ class Pool {
         if (!lock) return false;
         grow(threads - 1);
         job_ = job;
+        caller_ = sched_getcpu();
+        const bool wakes = asleep_ > 0;
         announce();
+        if (wakes) sched_yield();  // to threads that were put on this processor: see leave
         job->work();
         // Whoever has taken the job by now is counted in `inside_`; whoever comes later finds none.
         job_ = nullptr;
@@ -79,6 +83,8 @@ class Pool {
     std::atomic<uint32_t> jobs_{0};  // announced so far
     std::atomic<Job*> job_{nullptr};
     std::atomic<int> inside_{0};
+    std::atomic<int> asleep_{0};
+    std::atomic<int> caller_{-1};  // the processor of the job's caller
     std::atomic<bool> stop_{false};
 
     void announce() {
@@ -99,13 +105,25 @@ class Pool {
             wait_for_more_than(seen);
             seen = jobs_;
             if (stop_) return;
+            leave(caller_);
             ++inside_;
             if (Job* job = job_; job && --job->seats >= 0) job->work();
             --inside_;
         }
     }
 
-    void wait_for_more_than(uint32_t seen) const {
+    // A woken thread is mostly put on the processor of who woke it, and stays there for milliseconds beside idle ones,
+    // since the caller does not rest. Being forbidden that processor for a moment moves it.
+    static void leave(int processor) {
+        cpu_set_t all;
+        if (sched_getcpu() != processor || sched_getaffinity(0, sizeof all, &all) != 0) return;
+        cpu_set_t others = all;
+        CPU_CLR(static_cast<unsigned>(processor), &others);
+        if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+            sched_setaffinity(0, sizeof all, &all);
+    }
+
+    void wait_for_more_than(uint32_t seen) {
         const auto end = std::chrono::steady_clock::now() + patience;
         do {
             for (int i = 0; i < 32; ++i) {
@@ -113,7 +131,9 @@ class Pool {
                 relax();
             }
         } while (std::chrono::steady_clock::now() < end);
+        ++asleep_;
         jobs_.wait(seen);
+        --asleep_;
     }
 };
 
