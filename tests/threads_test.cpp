@@ -152,6 +152,33 @@ TEST(Tasks, ThreadsShareBatchChannelsOrTime) {
     }
 }
 
+// The first of two tasks computes half of the outputs, the padded start of a row included; in nlc whole rows of channels,
+// since threads that write into one row fetch each other's lines.
+TEST(Tasks, AreEven) {
+    for (const char* text :
+         {"f32_nlc_n1_l1000_c192_k4_m1_s1_d1_pl3_pr0_bias_linear", "f32_nlc_n3_l1000_c64_k4_m1_s1_d1_pl3_pr0_bias_linear",
+          "f32_nlc_n1_l3001_c64_k3_m1_s1_d128_pl256_pr0_bias_linear",
+          "f32_nlc_n1_l5000_c3_k4_m1_s1_d1_pl3_pr0_bias_linear", "f32_ncl_n1_l1000_c64_k4_m1_s1_d1_pl3_pr0_bias_linear",
+          "f32_ncl_n1_l9000_c1_k4_m1_s1_d1_pl3_pr0_bias_linear"}) {
+        const Workload work(parse(text));
+        dwc_options options = options_with(nullptr, nullptr, 2);
+        options.parallel_for = [](void*, int64_t, dwc_task body, void* arg) { return body(arg, 0); };
+        const std::vector<char> y = work.run(options);
+        int64_t written = 0, cut_rows = 0;
+        for (int64_t row = 0; row < work.ye.span / work.Q; ++row) {
+            int64_t here = 0;
+            for (int64_t c = 0; c < work.Q; ++c)
+                here += Workload::at(y, DWC_F32, row * work.Q + c) != Workload::kPoison;
+            written += here;
+            cut_rows += here > 0 && here < work.Q;
+        }
+        EXPECT_NEAR(static_cast<double>(written) / static_cast<double>(work.ye.span), 0.5, 0.06) << text;
+        if (work.p.layout == DWC_NLC) {
+            EXPECT_EQ(cut_rows, 0) << text;
+        }
+    }
+}
+
 // An error inside parallel_for is not swallowed: a hook that never runs its tasks leaves y as it was.
 TEST(Checker, SeesAMissingTask) {
     const Workload work(parse("f32_nlc_n7_l91_c8_k5_m1_s1_d1_pl2_pr2_bias_linear"));
