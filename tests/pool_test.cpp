@@ -74,6 +74,27 @@ TEST(Pool, ThreadsWorkAtOnceAlsoAfterSleeping) {
     }
 }
 
+// The caller's own share is done long before the other thread's.
+TEST(Pool, ReturnsWhenAllAreDone) {
+    struct Shares {
+        std::thread::id caller = std::this_thread::get_id();
+        std::atomic<int> begun{0}, done{0};
+        static int run(void* self, int64_t) {
+            auto* s = static_cast<Shares*>(self);
+            ++s->begun;
+            const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+            while (s->begun < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+            if (std::this_thread::get_id() != s->caller) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            ++s->done;
+            return 0;
+        }
+    };
+    // Not on the stack: where the call returns too early, the other thread still writes to it.
+    static Shares shares;
+    EXPECT_EQ(pool_parallel_for(2, 2, Shares::run, &shares), 0);
+    EXPECT_EQ(shares.done, 2);
+}
+
 TEST(Pool, ReturnsWhatABodyReturned) {
     const auto fails = [](void*, int64_t i) { return i == 5 ? 42 : 0; };
     EXPECT_EQ(pool_parallel_for(4, 9, fails, nullptr), 42);
