@@ -85,7 +85,9 @@ TEST(PaddedTaps, CountWhereZerosChangeTheSum) {
             if (*special == 'b') {
                 work.put(work.b, DWC_F32, 0, -0.0f);
                 for (int64_t t = 0; t < p.length; ++t) work.set_x(0, t, 0, 0.0f);
-                for (int64_t k = 0; k < p.kernel_size; ++k) work.put(work.w, DWC_F32, k * work.Q, 1.0f);
+                // The taps that are left out add positive zeros to output 0, the others negative ones.
+                for (int64_t k = 0; k < p.kernel_size; ++k)
+                    work.put(work.w, DWC_F32, k * work.Q, 4 * k < p.kernel_size ? 1.0f : -1.0f);
             }
             for (const auto& target : running_targets())
                 for (const std::string& kernel : explain(p, options_with(target.name)).eligible) {
