@@ -101,9 +101,8 @@ macro(_dwc_json_line)
     endif()
 endmacro()
 
-# One kernel, unless it is there already. `recorded`: 1 where only records ask for it. `stream`: ON for a second form with
-# streaming stores. Reads and appends to objects,
-# rows and symbols of the caller.
+# One kernel, unless it is there already. `recorded`: 1 where the default order passes it over. `stream`: ON for a second
+# form with streaming stores. Reads and appends to objects, rows and symbols of the caller.
 macro(_dwc_add_kernel target generator recorded stream family dtype k m stride activation v t block)
     # The rule of variant_name in schedules/space.hpp.
     set(_name "${family}_${dtype}_k${k}_m${m}_s${stride}_${activation}_v${v}_t${t}")
@@ -160,13 +159,18 @@ macro(_dwc_add_points target generator)
         _dwc_json_list(activations "${line}" activation "")
         _dwc_json_list(block "${line}" block "4")
         _dwc_json_list(stream "${line}" stream OFF)
+        _dwc_json_list(default "${line}" default ON)
+        set(recorded 1)
+        if(default)
+            set(recorded 0)
+        endif()
         foreach(dtype IN LISTS dtypes)
             foreach(k IN LISTS ks)
                 foreach(stride IN LISTS strides)
                     foreach(m IN LISTS multipliers)
                         foreach(activation IN LISTS activations)
-                            _dwc_add_kernel(${target} ${generator} 0 ${stream} ${family} ${dtype} ${k} ${m} ${stride}
-                                            ${activation} ${v} ${t} ${block})
+                            _dwc_add_kernel(${target} ${generator} ${recorded} ${stream} ${family} ${dtype} ${k} ${m}
+                                            ${stride} ${activation} ${v} ${t} ${block})
                         endforeach()
                     endforeach()
                 endforeach()

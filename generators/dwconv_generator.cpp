@@ -84,6 +84,7 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         const Expr sum = kernel_.sum.sum(at.m, at.i, at.j, at.n);
         y(at.m, at.i, at.j, at.n) = cast(y.type(), dwc::activation_expr(p.activation, sum, p0, p1, p2, has_fma()));
         kernel_.y = y;
+        kernel_.step_by_step = get_target().arch == Target::ARM && channels && p.k > 0 && p.m == 1 && !loads_bias(p);
         bind_buffers(p);
     }
 
@@ -104,12 +105,13 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
 
     // Whether each step of a tile loads its bias, which the compiler would rather load once and copy from register to
     // register: on the larger ARM cores copies take turns of the units that multiply. The offset is 0, since such a
-    // kernel's stride is 1, but the compiler does not know that of `step`. A tile of one register a step has more loads
-    // than copies to gain; docs/arm.md has the figures.
+    // kernel's stride is 1, but the compiler does not know that of `step`: it keeps an address for each step's bias
+    // beside those of the rows, and from eight steps on has no registers for them. A tile of one register a step has
+    // more loads than copies to gain; docs/arm.md has the figures.
     bool loads_bias(const dwc::Point &p) const {
         const Target target = get_target();
-        return target.arch == Target::ARM && p.family == "channels" && p.k >= 4 && p.stride == 1 && p.m == 1 &&
-               p.activation == "linear" && p.v > target.natural_vector_size<float>();
+        return target.arch == Target::ARM && p.family == "channels" && p.k >= 3 && p.stride == 1 && p.m == 1 &&
+               p.activation == "linear" && p.v > target.natural_vector_size<float>() && p.t < 8;
     }
 
     bool has_fma() const { return get_target().arch != Target::X86 || get_target().has_feature(Target::FMA); }

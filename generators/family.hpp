@@ -16,6 +16,7 @@ struct Kernel {
     Sum sum;
     Point point;
     std::vector<Halide::Expr> neighbours;  // family width: conditions under which taps lie side by side
+    bool step_by_step = false;             // family channels: all taps of a step before the next step, see below
 };
 
 // Puts the taps outside the register tile, unrolled where they are few: the blocks of a run-time K, all of a fixed one.
@@ -36,8 +37,9 @@ void unroll_taps(Kernel &kernel, Tile tile) {
     }
 }
 
-// v positions of i by t of j by all of m, taps outside: the tile of channels and of flat, which differ in what i and j
-// are and in how a tap is found.
+// v positions of i by t of j by all of m: the tile of channels and of flat, which differ in what i and j are and in how
+// a tap is found. Taps go outside, which keeps the additions of one sum apart; step by step a tile of neighbouring taps
+// reads x just ahead of the sums instead of all of it first, so that larger tiles find registers.
 void tile_in_registers(Kernel &kernel);
 
 void schedule_channels(Kernel &kernel);

@@ -19,6 +19,7 @@ void tile_in_registers(Kernel &kernel) {
     const Point &p = kernel.point;
     Func &y = kernel.y, &sum = kernel.sum.sum;
     Var io("io"), ii("ii"), jo("jo"), ji("ji");
+    const int steps = kernel.step_by_step ? 1 : p.t;  // summed together, and stored
 
     y.split(v.i, io, ii, p.v, TailStrategy::ShiftInwards).split(v.j, jo, ji, p.t, TailStrategy::ShiftInwards);
     if (p.m == 0) {  // any multiplier: one output at a time, the kernel that computes what no other can
@@ -27,11 +28,11 @@ void tile_in_registers(Kernel &kernel) {
     } else {
         y.reorder(v.m, ii, ji, io, jo, v.n).vectorize(ii).unroll(ji);
         if (p.m > 1) y.vectorize(v.m);
-        sum.compute_at(y, io).bound_extent(v.m, p.m).unroll(v.m);
+        sum.compute_at(y, kernel.step_by_step ? ji : io).bound_extent(v.m, p.m).unroll(v.m);
     }
     sum.store_in(MemoryType::Register)
         .bound_extent(v.i, p.v)
-        .bound_extent(v.j, p.t)
+        .bound_extent(v.j, steps)
         .reorder_storage(v.i, v.m, v.j, v.n);
     sum.reorder(v.i, v.m, v.j, v.n).vectorize(v.i).unroll(v.j);
     unroll_taps(kernel, [&](Stage update) {

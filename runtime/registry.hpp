@@ -42,7 +42,7 @@ struct ConvKernel {
     dwc_dtype dtype;
     int k, stride, m;       // 0: at run time
     int v, t, block;        // the point, see schedules/space.hpp
-    bool recorded = false;  // compiled for records only: the default order takes it where nothing else is eligible
+    bool recorded = false;  // for records and tuning: the default order takes it where nothing else is eligible
 };
 
 struct ActivationRow {

@@ -146,7 +146,7 @@ void explain_losers(const Problem& problem, Selection* s) {
             c.reason = "target below the one chosen";
         else
             c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least) +
-                       (c.kernel->recorded ? "; compiled for records of other problems" : "");
+                       (c.kernel->recorded ? "; compiled for records and tuning only" : "");
     }
 }
 

@@ -199,6 +199,7 @@ TEST(Points, LinesStandForEveryCombinationOnce) {
         R"({"target": "x86-64-avx512", "family": "channels", "k": [1, 0], "stride": 1, "m": 1, "activation": ["linear", "silu"], "v": 16, "t": 4}
 {"target": "x86-64-avx512", "family": "channels", "k": 1, "stride": 1, "m": 1, "activation": "linear", "v": 16, "t": 4}
 {"target": "arm-64", "family": "activation", "function": ["clamp"], "v": 4}
+{"target": "arm-64", "family": "channels", "k": 3, "stride": 1, "m": 1, "activation": "linear", "v": 8, "t": 7, "default": false}
 {"target": "arm-64", "family": "width", "dtype": ["bf16"], "k": 0, "stride": 1, "m": 0, "activation": "linear", "v": 4, "t": 8, "block": 2}
 )",
         "points");

@@ -18,7 +18,7 @@ std::vector<Value> values(const Json &line, const char *key) {
 
 // A line's combinations, the last key fastest.
 void add_points(const Json &line, std::vector<DefaultPoint> *points, std::set<std::string> *seen) {
-    if (line.at("family") == "activation") return;
+    if (line.at("family") == "activation" || !line.value("default", true)) return;
     const auto dtypes = line.contains("dtype") ? values<std::string>(line, "dtype") : std::vector<std::string>{"f32"};
     for (const auto &dtype : dtypes)
         for (const int k : values<int>(line, "k"))
