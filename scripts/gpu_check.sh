@@ -55,7 +55,7 @@ prepare_folder() {
     done
     strip --strip-unneeded "$folder"/bin/* "$folder"/lib/*
     cp -r "$DWC_ROOT/tests/data/keras_oracle" "$folder/"
-    cp "$DWC_ROOT"/scripts/gpu_check.sh "$DWC_ROOT"/scripts/gpu_bench.py "$folder/"
+    cp "$DWC_ROOT"/scripts/gpu_{check.sh,bench.py,device.py} "$folder/"
     python3 "$DWC_ROOT/scripts/workload_problems.py" --suite core --no-state >"$folder/workloads.problems"
     local megabytes
     megabytes=$(du -sm "$folder" | cut -f1)
