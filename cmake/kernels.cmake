@@ -65,14 +65,14 @@ macro(dwc_read_targets)
     endforeach()
 endmacro()
 
-# One generator run. Appends the object file to `objects` of the caller. `stream`: see run_generator.cmake.
-function(_dwc_generate symbol target generator stream)
+# One generator run. Appends the object file to `objects` of the caller. `form`: see run_generator.cmake.
+function(_dwc_generate symbol target generator form)
     set(object "${CMAKE_CURRENT_BINARY_DIR}/${symbol}.o")
     add_custom_command(
         OUTPUT "${object}"
         COMMAND "${CMAKE_COMMAND}" "-DGENERATOR=$<TARGET_FILE:${generator}>" "-DSYMBOL=${symbol}"
                 "-DFOLDER=${CMAKE_CURRENT_BINARY_DIR}" "-DARGUMENTS=${ARGN}"
-                "-DSTREAM=${stream}" "-DCOMPILER=${CMAKE_C_COMPILER}"
+                "-DFORM=${form}" "-DCOMPILER=${CMAKE_C_COMPILER}"
                 "-DTARGET=${DWC_TARGET_${target}_HALIDE}-user_context-no_runtime-no_bounds_query"
                 -P "${PROJECT_SOURCE_DIR}/cmake/run_generator.cmake"
         DEPENDS ${generator} "${PROJECT_SOURCE_DIR}/cmake/run_generator.cmake"
@@ -101,9 +101,9 @@ macro(_dwc_json_line)
     endif()
 endmacro()
 
-# One kernel, unless it is there already. `recorded`: 1 where the default order passes it over. `stream`: ON for a second
-# form with streaming stores. Reads and appends to objects, rows and symbols of the caller.
-macro(_dwc_add_kernel target generator recorded stream family dtype k m stride activation v t block)
+# One kernel, unless it is there already. `recorded`: 1 where the default order passes it over. `large`: ON for the forms
+# that serve large problems. Reads and appends to objects, rows and symbols of the caller.
+macro(_dwc_add_kernel target generator recorded large family dtype k m stride activation v t block)
     # The rule of variant_name in schedules/space.hpp.
     set(_name "${family}_${dtype}_k${k}_m${m}_s${stride}_${activation}_v${v}_t${t}")
     string(REGEX REPLACE "_([kms])0_" "_\\1any_" _name "${_name}")
@@ -124,14 +124,20 @@ macro(_dwc_add_kernel target generator recorded stream family dtype k m stride a
             list(PREPEND _arguments -g dwconv)
             list(APPEND _arguments x.type=${_type} w.type=${_type} b.type=${_type} y.type=${_type})
         endif()
-        _dwc_generate(${_symbol} ${target} ${generator} OFF ${_arguments})
-        set(_twin 0)
-        if("${stream}")
-            set(_twin 1)
-            _dwc_generate(${_symbol}_stream ${target} ${generator} ON ${_arguments})
+        _dwc_generate(${_symbol} ${target} ${generator} "" ${_arguments})
+        set(_ahead 0)
+        set(_stream 0)
+        if("${large}")
+            set(_stream 1)
+            if("${family}" STREQUAL "channels")
+                set(_ahead 1)
+                _dwc_generate(${_symbol}_ahead ${target} ${generator} ahead ${_arguments} ahead=2)
+                list(APPEND _arguments ahead=1)
+            endif()
+            _dwc_generate(${_symbol}_stream ${target} ${generator} stream ${_arguments})
         endif()
         string(TOUPPER "${dtype}" _dtype_id)
-        list(APPEND rows "DWC_KERNEL(${_symbol}, ${_twin}, \"${_name}@${target}\", ${family}, ${_target_id}, ${activation}, \
+        list(APPEND rows "DWC_KERNEL(${_symbol}, ${_ahead}, ${_stream}, \"${_name}@${target}\", ${family}, ${_target_id}, ${activation}, \
 DWC_${_dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t}, ${block}, ${recorded})")
         list(APPEND symbols ${_symbol})
     endif()
@@ -146,7 +152,7 @@ macro(_dwc_add_points target generator)
         _dwc_json_list(functions "${line}" function "")
         foreach(function IN LISTS functions)
             set(symbol "dwc_k_activation_${function}_${target_id}")
-            _dwc_generate(${symbol} ${target} ${generator} OFF -g dwconv_activation function=${function} vector_width=${v})
+            _dwc_generate(${symbol} ${target} ${generator} "" -g dwconv_activation function=${function} vector_width=${v})
             list(APPEND rows "DWC_ACTIVATION_KERNEL(${symbol}, \"${function}\", ${target_id}, ${v})")
             list(APPEND symbols ${symbol})
         endforeach()
@@ -158,7 +164,7 @@ macro(_dwc_add_points target generator)
         _dwc_json_list(multipliers "${line}" m "")
         _dwc_json_list(activations "${line}" activation "")
         _dwc_json_list(block "${line}" block "4")
-        _dwc_json_list(stream "${line}" stream OFF)
+        _dwc_json_list(large "${line}" large OFF)
         _dwc_json_list(default "${line}" default ON)
         set(recorded 1)
         if(default)
@@ -169,7 +175,7 @@ macro(_dwc_add_points target generator)
                 foreach(stride IN LISTS strides)
                     foreach(m IN LISTS multipliers)
                         foreach(activation IN LISTS activations)
-                            _dwc_add_kernel(${target} ${generator} ${recorded} ${stream} ${family} ${dtype} ${k} ${m}
+                            _dwc_add_kernel(${target} ${generator} ${recorded} ${large} ${family} ${dtype} ${k} ${m}
                                             ${stride} ${activation} ${v} ${t} ${block})
                         endforeach()
                     endforeach()

@@ -1,10 +1,11 @@
-# cmake -DGENERATOR= -DSYMBOL= -DFOLDER= -DTARGET= -DARGUMENTS="-g;name;param=value..." [-DSTREAM=ON -DCOMPILER=]
+# cmake -DGENERATOR= -DSYMBOL= -DFOLDER= -DTARGET= -DARGUMENTS="-g;name;param=value..." [-DFORM=ahead|stream -DCOMPILER=]
 #       -P run_generator.cmake
-# Compiles one kernel to FOLDER/SYMBOL.o and notes its seconds for the report. With STREAM the kernel's vector stores
-# become non-temporal ones: Halide has no way to say so, and the loops are the same, so its assembly is edited.
+# Compiles one kernel to FOLDER/SYMBOL.o and notes its seconds for the report. The forms for large problems need what
+# Halide has no way to say, so their assembly is edited: what either form fetches ahead goes to the second-level cache,
+# since the first one has no room for it, and the vector stores of `stream` become non-temporal ones.
 string(TIMESTAMP start "%s%f" UTC)
 set(emit object)
-if(STREAM)
+if(FORM)
     set(emit assembly)
 endif()
 execute_process(
@@ -16,17 +17,22 @@ string(REGEX REPLACE "Warning: Ignoring assertion inside OpenCL kernel[^\n]*\n" 
 if(NOT errors STREQUAL "")
     message("${errors}")
 endif()
-if(STREAM AND result EQUAL 0)
+if(FORM AND result EQUAL 0)
     set(assembly "${FOLDER}/${SYMBOL}.s")
     file(READ "${assembly}" text)
     string(REPLACE ";" "<semicolon>" text "${text}")
-    # Stores to the stack are spilled registers, which are read again at once.
-    string(REGEX REPLACE "(\n[ \t]*)(v?)mov[ua]ps([ \t]+%[xyz]mm[0-9]+, [^\n%]*\\(%r([^s\n]|s[^p\n])[^\n]*)"
-           "\\1\\2movntps\\3" text "${text}")
-    string(REGEX MATCHALL "movntps" streamed "${text}")
+    string(REGEX REPLACE "(\n[ \t]*)prefetch(nta|t0|t2|w)([ \t])" "\\1prefetcht1\\3" text "${text}")
+    if(FORM STREQUAL "stream")
+        # Stores to the stack are spilled registers, which are read again at once.
+        string(REGEX REPLACE "(\n[ \t]*)(v?)mov[ua]ps([ \t]+%[xyz]mm[0-9]+, [^\n%]*\\(%r([^s\n]|s[^p\n])[^\n]*)"
+               "\\1\\2movntps\\3" text "${text}")
+    endif()
+    set(mark_ahead "prefetcht1")
+    set(mark_stream "movntps")
+    string(REGEX MATCHALL "${mark_${FORM}}" found "${text}")
     string(REPLACE "<semicolon>" ";" text "${text}")
-    if(NOT streamed)
-        message(FATAL_ERROR "${SYMBOL}: no vector store was found in its assembly")
+    if(NOT found)
+        message(FATAL_ERROR "${SYMBOL}: its assembly has no instruction that form ${FORM} is made of")
     endif()
     file(WRITE "${assembly}" "${text}")
     execute_process(COMMAND "${COMPILER}" -c "${assembly}" -o "${FOLDER}/${SYMBOL}.o" RESULT_VARIABLE result)

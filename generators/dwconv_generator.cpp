@@ -8,6 +8,7 @@
 #include "activation.hpp"
 #include "algorithm.hpp"
 #include "family.hpp"
+#include "read_ahead.hpp"
 #include "shift_loads.hpp"
 #include "space.hpp"
 
@@ -28,6 +29,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     // width: elements between neighbouring taps. 0: at run time, `step` or `taps` say; -1: `taps` say; -2: they take two
     // halves of a row in turns.
     GeneratorParam<int> apart{"apart", 0};
+    // channels: what a tile fetches for the next block of rows. 0: nothing; 1: x; 2: x and y.
+    GeneratorParam<int> ahead{"ahead", 0};
 
     // Index order innermost first; see algorithm.hpp. Types are set by x.type, w.type, b.type, y.type.
     Input<Buffer<void, 3>> x{"x"};           // (i, j, n)
@@ -93,8 +96,10 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         if (name == "channels") dwc::schedule_channels(kernel_);
         if (name == "width") dwc::schedule_width(kernel_);
         if (name == "flat") dwc::schedule_flat(kernel_);
-        // The pipeline takes the pass into its keeping.
+        // The pipeline takes the passes into its keeping.
         if (shifts_loads()) get_pipeline().add_custom_lowering_pass(new dwc::ShiftLoads("x"));
+        if (ahead > 0)
+            get_pipeline().add_custom_lowering_pass(new dwc::ReadAhead(kernel_.point, x.type(), ahead > 1));
     }
 
    private:

@@ -86,8 +86,8 @@ dwc_status kernel_of_row(const dwc_kernel_row& row, ConvKernel* kernel, dwc_erro
     if (on_device(family) != at.on_device())
         return refuse(error, "family=" + std::string(row.family) + ": target " + row.target + " has other families");
     if (on_device(family) && row.dtype != DWC_F32) return refuse(error, "dtype: kernels of devices are f32");
-    *kernel = {row.function, nullptr,    row.name, family, target, row.activation, row.dtype,
-               row.k,        row.stride, row.m,    row.v,  row.t,  row.block};
+    *kernel = {row.function, nullptr, nullptr,    row.name, family, target, row.activation,
+               row.dtype,    row.k,   row.stride, row.m,    row.v,  row.t,  row.block};
     return DWC_OK;
 }
 

@@ -85,6 +85,13 @@ const std::vector<dwc_cache_level>& cache_levels() {
 
 int64_t last_level_bytes() { return cache_levels().back().bytes; }
 
+int64_t private_bytes() {
+    int64_t bytes = cache_levels().front().bytes;
+    for (const auto& level : cache_levels())
+        if (!level.shared) bytes = level.bytes;
+    return bytes;
+}
+
 }  // namespace dwc
 
 extern "C" int32_t dwc_cache_levels(dwc_cache_level* levels, int32_t capacity) {

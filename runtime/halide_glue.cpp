@@ -35,6 +35,12 @@ bool may_stream(const View& y, const ConvKernel& kernel) {
            (n.extent == 1 || whole_lines(n.stride));
 }
 
+KernelFunction function_of(const ConvKernel& kernel, const ConvCall& call, Form form) {
+    if (form == Form::stream && kernel.stream && may_stream(call.y, kernel)) return kernel.stream;
+    if (form != Form::plain && kernel.ahead) return kernel.ahead;
+    return kernel.function;
+}
+
 }  // namespace
 
 void install_handlers() {
@@ -52,7 +58,7 @@ void finish_streaming() {
 #endif
 }
 
-int call_conv(const ConvKernel& kernel, const ConvCall& call, bool stream, KernelError& error) {
+int call_conv(const ConvKernel& kernel, const ConvCall& call, Form form, KernelError& error) {
     install_handlers();
     error.message[0] = 0;
     const halide_type_t type = type_of(kernel.dtype);
@@ -61,10 +67,8 @@ int call_conv(const ConvKernel& kernel, const ConvCall& call, bool stream, Kerne
     View offsets{const_cast<int32_t*>(call.taps ? call.taps : &none), {{std::max(call.tap_count, 1), 1}}};
     Buffer taps(offsets, 1, halide_type_t(halide_type_int, 32, 1));
     const float* p = call.parameters;
-    stream = stream && kernel.stream && may_stream(call.y, kernel);
-    const KernelFunction function = stream ? kernel.stream : kernel.function;
-    return reinterpret_cast<ConvSignature>(function)(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap, call.step,
-                                                     p[0], p[1], p[2], &y.raw);
+    const auto function = reinterpret_cast<ConvSignature>(function_of(kernel, call, form));
+    return function(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap, call.step, p[0], p[1], p[2], &y.raw);
 }
 
 int call_activation(const ActivationRow& kernel, const float* p, float* values, int64_t count, int64_t rows,

@@ -37,9 +37,9 @@ struct KernelError {
     char message[kernel_message_size];
 };
 
-// 0, or the kernel's error code with its message in `error`. `stream`: where the kernel has a twin that stores around
-// the caches and the rows of y lie on the boundaries that it needs, the twin runs; the bits are the same.
-int call_conv(const ConvKernel& kernel, const ConvCall& call, bool stream, KernelError& error);
+// 0, or the kernel's error code with its message in `error`. Where the kernel lacks the form, or the rows of y do not
+// lie on the boundaries of vectors that stores around the caches need, the next lower one runs.
+int call_conv(const ConvKernel& kernel, const ConvCall& call, Form form, KernelError& error);
 // To be called on a thread that streamed, before others read what it wrote.
 void finish_streaming();
 // In place on `rows` rows of `count` f32, `row_stride` apart.

@@ -95,9 +95,9 @@ class Runner {
     // Where the block of channels that starts at `c` ends: what run() takes at once where the problem is stateful.
     virtual int64_t block_end(int64_t /*c*/, int64_t end) const { return end; }
     int64_t scratch_bytes() const { return planar() ? planar_at() + planar_elements() * element_ : staging_bytes_; }
-    // Whether y is written around the caches, as far as its memory allows.
-    bool streams() const { return stream_; }
-    void stream(bool on) { stream_ = on && kernel_.stream && !epilogue_; }  // an elementwise kernel reads y again
+    // The form of the kernel that runs, as far as memory allows.
+    Form form() const { return form_; }
+    void form(Form wanted);
     const std::vector<Task>& tasks() const { return tasks_; }
 
    protected:
@@ -147,7 +147,7 @@ class Runner {
     ActivationKernel activation_;
     int64_t element_;  // bytes
     int64_t period_ = 0;
-    bool stream_ = false;
+    Form form_ = Form::plain;
     int64_t staging_bytes_ = 0;
     std::vector<Stretch> stretches_;
     std::vector<Task> tasks_;
@@ -176,8 +176,9 @@ std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k,
 std::unique_ptr<Runner> make_flat_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_step_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 
-// Bytes of the last cache that this CPU sees, shared or not.
+// Bytes of the last cache that this CPU sees, shared or not, and of the last one that it does not share.
 int64_t last_level_bytes();
+int64_t private_bytes();
 
 // Number of CPUs that the affinity mask and the cgroup's quota leave this process, at least 1.
 int usable_cpus();

@@ -6,7 +6,7 @@
 #include "cpu_features.hpp"
 #include "device.hpp"
 
-#define DWC_KERNEL(symbol, ...) extern "C" void symbol(), symbol##_stream();
+#define DWC_KERNEL(symbol, ...) extern "C" void symbol(), symbol##_ahead(), symbol##_stream();
 #define DWC_ACTIVATION_KERNEL(symbol, ...) extern "C" void symbol();
 #include "kernels.inc"
 #undef DWC_KERNEL
@@ -30,14 +30,22 @@ constexpr std::array<Target, target_count> target_table = {{
 }};
 
 constexpr ConvKernel conv_table[] = {
-#define DWC_KERNEL(symbol, stream, name, family, target, activation, dtype, k, stride, m, v, t, block, recorded) \
-    {symbol, stream ? symbol##_stream : nullptr,                                                                 \
-     name,   Family::family,                                                                                     \
-     target, #activation,                                                                                        \
-     dtype,  k,                                                                                                  \
-     stride, m,                                                                                                  \
-     v,      t,                                                                                                  \
-     block,  recorded != 0},
+#define DWC_KERNEL(symbol, ahead, stream, name, family, target, activation, dtype, k, stride, m, v, t, block, recorded) \
+    {symbol,                                                                                                            \
+     ahead ? symbol##_ahead : nullptr,                                                                                  \
+     stream ? symbol##_stream : nullptr,                                                                                \
+     name,                                                                                                              \
+     Family::family,                                                                                                    \
+     target,                                                                                                            \
+     #activation,                                                                                                       \
+     dtype,                                                                                                             \
+     k,                                                                                                                 \
+     stride,                                                                                                            \
+     m,                                                                                                                 \
+     v,                                                                                                                 \
+     t,                                                                                                                 \
+     block,                                                                                                             \
+     recorded != 0},
 #define DWC_ACTIVATION_KERNEL(...)
 #include "kernels.inc"
 #undef DWC_KERNEL

@@ -30,11 +30,15 @@ enum class Family { channels, width, flat, gpunlc, gpuncl };
 const char* family_name(Family family);
 inline bool on_device(Family family) { return family == Family::gpunlc || family == Family::gpuncl; }
 
+// Forms of a kernel for problems of different size; the bits are the same. plain: for what lies in the caches of a core.
+// ahead: fetches rows of x and y into them ahead of use. stream: fetches rows of x, and stores y around the caches.
+enum class Form { plain, ahead, stream };
+
 using KernelFunction = void (*)();  // called through halide_glue only, which knows the real signatures
 
 struct ConvKernel {
     KernelFunction function;
-    KernelFunction stream;  // the same with non-temporal stores, or nullptr
+    KernelFunction ahead, stream;  // its other forms, or nullptr
     const char* name;
     Family family;
     int target;              // index into targets()

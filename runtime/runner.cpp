@@ -145,10 +145,16 @@ void Runner::copy(const Job& job, char* dst, const char* src, int64_t elements) 
     std::memcpy(dst, src, static_cast<size_t>(elements * element_));
 }
 
+// An elementwise kernel reads y again: it stays in the caches.
+void Runner::form(Form wanted) {
+    if (wanted == Form::stream && (!kernel_.stream || epilogue_)) wanted = Form::ahead;
+    form_ = wanted == Form::ahead && !kernel_.ahead ? Form::plain : wanted;
+}
+
 int Runner::call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const {
     if (planar()) return call_planar(call, job);
     if (job.recorder) return job.recorder->conv(call), 0;
-    if (const int code = call_conv(kernel_, call, stream_, *job.error)) return code;
+    if (const int code = call_conv(kernel_, call, form_, *job.error)) return code;
     return epilogue_ ? activate(static_cast<float*>(call.y.data), count, rows, row_stride, job) : 0;
 }
 
@@ -181,7 +187,7 @@ int Runner::call_planar(const ConvCall& all, const Job& job) const {
         one.y = {planes + m * plane, {{1, 1}, {i.extent, 1}, {j.extent, i.extent}, {n.extent, i.extent * j.extent}}};
         if (job.recorder)
             job.recorder->conv(one);
-        else if (const int code = call_conv(kernel_, one, false, *job.error))
+        else if (const int code = call_conv(kernel_, one, Form::plain, *job.error))
             return code;
     }
     if (job.recorder) return job.recorder->spread(planes, all.y), 0;

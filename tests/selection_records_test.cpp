@@ -36,8 +36,8 @@ class World {
 
     void add(const std::string& name, const char* target, int k, int v, int t, bool recorded) {
         names_.push_back(name + "@" + target);
-        kernels_.push_back({nullptr, nullptr, names_.back().c_str(), dwc::Family::channels, dwc::find_target(target),
-                            "linear", DWC_F32, k, 1, 1, v, t, 4, recorded});
+        kernels_.push_back({nullptr, nullptr, nullptr, names_.back().c_str(), dwc::Family::channels,
+                            dwc::find_target(target), "linear", DWC_F32, k, 1, 1, v, t, 4, recorded});
     }
     void record(const char* problem, const char* kernel, const char* incumbent, double ratio, bool measured = true,
                 const char* cpu = "this cpu", int threads = 1, const char* target = kTarget) {

@@ -1,5 +1,5 @@
 // Which form of a kernel runs: the one that stores around the caches only where it was asked for, exists, and y lies on
-// the boundaries that non-temporal stores need.
+// the boundaries that non-temporal stores need; the one that reads ahead only where asked for.
 #include <gtest/gtest.h>
 
 #include "halide_glue.hpp"
@@ -8,7 +8,7 @@ struct halide_buffer_t;
 
 namespace {
 
-int plain_calls, stream_calls;
+int plain_calls, ahead_calls, stream_calls;
 
 template <int* calls>
 int count(const void*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, float,
@@ -18,6 +18,7 @@ int count(const void*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, hal
 }
 
 const dwc::KernelFunction kPlain = reinterpret_cast<dwc::KernelFunction>(count<&plain_calls>);
+const dwc::KernelFunction kAhead = reinterpret_cast<dwc::KernelFunction>(count<&ahead_calls>);
 const dwc::KernelFunction kStream = reinterpret_cast<dwc::KernelFunction>(count<&stream_calls>);
 
 // y(1, 32, rows 2, batch 2) of f32 at `y`, with these distances between rows and sequences.
@@ -26,9 +27,11 @@ struct Output {
     int64_t positions = 32, row = 32, sequence = 64, multiplier = 1;
 };
 
-// Whether the streaming form ran.
-bool streams(const Output& out, bool asked = true, dwc::KernelFunction twin = kStream) {
-    const dwc::ConvKernel kernel{kPlain, twin, "fake", dwc::Family::channels, 0, "linear", DWC_F32, 0, 1, 1, 16, 1, 4};
+// The form that ran.
+dwc::Form form(const Output& out, dwc::Form asked, dwc::KernelFunction ahead = kAhead,
+               dwc::KernelFunction stream = kStream) {
+    const dwc::ConvKernel kernel{kPlain, ahead, stream, "fake", dwc::Family::channels, 0, "linear", DWC_F32, 0, 1,
+                                 1,      16,    1,      4};
     static float nothing[1];
     const float parameters[3] = {};
     dwc::ConvCall call{};
@@ -38,19 +41,27 @@ bool streams(const Output& out, bool asked = true, dwc::KernelFunction twin = kS
     call.y = {out.y, {{out.multiplier, 1}, {out.positions, out.multiplier}, {2, out.row}, {2, out.sequence}}};
     call.parameters = parameters;
     dwc::KernelError error;
-    plain_calls = stream_calls = 0;
+    plain_calls = ahead_calls = stream_calls = 0;
     EXPECT_EQ(dwc::call_conv(kernel, call, asked, error), 0);
-    EXPECT_EQ(plain_calls + stream_calls, 1);
-    return stream_calls == 1;
+    EXPECT_EQ(plain_calls + ahead_calls + stream_calls, 1);
+    return stream_calls ? dwc::Form::stream : ahead_calls ? dwc::Form::ahead : dwc::Form::plain;
+}
+
+// Whether the streaming form ran.
+bool streams(const Output& out, dwc::Form asked = dwc::Form::stream, dwc::KernelFunction twin = kStream) {
+    return form(out, asked, kAhead, twin) == dwc::Form::stream;
 }
 
 alignas(64) char memory[4096];
 
 TEST(Stream, RunsWhereEveryVectorStartsOnItsSize) { EXPECT_TRUE(streams({memory})); }
 
-TEST(Stream, NotUnasked) { EXPECT_FALSE(streams({memory}, false)); }
+TEST(Stream, NotUnasked) {
+    EXPECT_FALSE(streams({memory}, dwc::Form::plain));
+    EXPECT_FALSE(streams({memory}, dwc::Form::ahead));
+}
 
-TEST(Stream, NotWithoutSuchAForm) { EXPECT_FALSE(streams({memory}, true, nullptr)); }
+TEST(Stream, NotWithoutSuchAForm) { EXPECT_FALSE(streams({memory}, dwc::Form::stream, nullptr)); }
 
 TEST(Stream, NotWhereYStartsBetweenLines) {
     for (const int offset : {4, 16, 32, 60}) EXPECT_FALSE(streams({memory + offset})) << offset;
@@ -70,5 +81,17 @@ TEST(Stream, NotWhereTheLastVectorIsShifted) {
 }
 
 TEST(Stream, NotWhereOutputsOfAChannelLieApart) { EXPECT_FALSE(streams({memory, 32, 64, 128, 2})); }
+
+TEST(ReadAhead, NotUnaskedOrWithoutSuchAForm) {
+    EXPECT_EQ(form({memory}, dwc::Form::ahead), dwc::Form::ahead);
+    EXPECT_EQ(form({memory}, dwc::Form::plain), dwc::Form::plain);
+    EXPECT_EQ(form({memory}, dwc::Form::ahead, nullptr), dwc::Form::plain);
+}
+
+TEST(ReadAhead, WhereYCannotBeStreamed) {
+    EXPECT_EQ(form({memory + 4}, dwc::Form::stream), dwc::Form::ahead);
+    EXPECT_EQ(form({memory}, dwc::Form::stream, kAhead, nullptr), dwc::Form::ahead);
+    EXPECT_EQ(form({memory + 4}, dwc::Form::stream, nullptr), dwc::Form::plain);
+}
 
 }  // namespace

@@ -12,6 +12,9 @@ namespace {
 
 using tuner::InputError;
 
+// Problems beyond this fetch rows ahead: four times the private caches of most cores, where the library does (plan.cpp).
+constexpr double large_bytes = 4 << 20;
+
 // Taps that are unrolled even where the kernel of the point would loop over them. Measured on Zen 4 (K = 8 to 16, 128
 // and 938 outputs): in ncl up to 9 an eighth faster, from 15 half slower; in nlc the same from 8 on.
 constexpr int64_t unrolled_taps = 9;
@@ -100,10 +103,19 @@ Point specialised(const dwc_problem &problem, Point point, const tuner::TunerTar
     return point;
 }
 
+bool reads_ahead(const dwc_problem &problem, const Point &point, const tuner::TunerTarget &target) {
+    int64_t length = 0;
+    dwc_problem_out_length(&problem, &length, nullptr);
+    const double steps = static_cast<double>(problem.length) +
+                         static_cast<double>(length) * static_cast<double>(problem.depth_multiplier);
+    const double bytes = sizeof(float) * static_cast<double>(problem.batch * problem.channels) * steps;
+    return bytes > large_bytes && point.family == "channels" && point.stride == 1 && target.on_x86();
+}
+
 }  // namespace
 
 std::string Kernel::name() const {
-    std::string name = variant_name(point, "f32");
+    std::string name = variant_name(point, "f32") + (ahead ? "_ahead" : "");
     if (point.family == "width")
         name += apart > 0 ? "_d" + std::to_string(apart) : apart == 0 ? "_dany" : apart == -1 ? "_taps" : "_halves";
     return name;
@@ -138,7 +150,8 @@ Kernel choose(const dwc_problem &problem, const tuner::TunerTarget &target) {
         dwc_problem_format(&problem, text, sizeof text, nullptr);
         throw InputError(std::string(text) + ": target " + target.name + " has no kernel for it");
     }
-    Kernel kernel{specialised(problem, all.points[static_cast<size_t>(index)], target), 0};
+    Kernel kernel{specialised(problem, all.points[static_cast<size_t>(index)], target), 0, false};
+    kernel.ahead = reads_ahead(problem, kernel.point, target);
     if (kernel.point.family == "width")
         kernel.apart = problem.stride == 2 && problem.dilation == 1 ? -2
                        : problem.stride > 1                         ? -1

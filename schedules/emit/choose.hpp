@@ -15,6 +15,7 @@ namespace dwc::emit {
 struct Kernel {
     Point point;  // activation: any function of generators/activation.hpp
     int apart;    // family width: the generator's parameter of that name
+    bool ahead;   // family channels: fetches rows ahead of need
     std::string name() const;
 };
 

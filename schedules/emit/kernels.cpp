@@ -52,6 +52,7 @@ std::vector<std::string> words_of(const std::string &generator, const std::strin
     };
     number("k", p.k), number("stride", p.stride), number("m", p.m);
     number("v", p.v), number("t", p.t), number("block", p.block), number("apart", job.kernel.apart);
+    number("ahead", job.kernel.ahead ? 2 : 0);
     for (const char *buffer : {"x", "w", "b", "y"}) words.push_back(std::string(buffer) + ".type=float32");
     return words;
 }

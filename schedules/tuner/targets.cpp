@@ -15,7 +15,8 @@ constexpr TunerTarget kTargets[] = {
 
 }  // namespace
 
-int TunerTarget::registers() const { return vector_registers(std::string_view(processor) == "x86_64", lanes); }
+bool TunerTarget::on_x86() const { return std::string_view(processor) == "x86_64"; }
+int TunerTarget::registers() const { return vector_registers(on_x86(), lanes); }
 
 const TunerTarget *tuner_target(const std::string &name) {
     for (const TunerTarget &target : kTargets)

@@ -11,6 +11,7 @@ struct TunerTarget {
     const char *processor;  // as uname -m has it
     int lanes;              // f32 in a vector register
     const char *cpu;        // comma-separated features it needs
+    bool on_x86() const;
     int registers() const;  // vector registers
 };
 
