@@ -24,7 +24,7 @@ if(FORM AND result EQUAL 0)
     string(REGEX REPLACE "(\n[ \t]*)prefetch(nta|t0|t2|w)([ \t])" "\\1prefetcht1\\3" text "${text}")
     if(FORM STREQUAL "stream")
         # Stores to the stack are spilled registers, which are read again at once.
-        string(REGEX REPLACE "(\n[ \t]*)(v?)mov[ua]ps([ \t]+%[xyz]mm[0-9]+, [^\n%]*\\(%r([^s\n]|s[^p\n])[^\n]*)"
+        string(REGEX REPLACE "(\n[ \t]*)(v?)mov[ua]p[sd]([ \t]+%[xyz]mm[0-9]+, [^\n%]*\\(%r([^s\n]|s[^p\n])[^\n]*)"
                "\\1\\2movntps\\3" text "${text}")
     endif()
     set(mark_ahead "prefetcht1")

@@ -1,5 +1,6 @@
 #include "read_ahead.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -36,13 +37,15 @@ Stmt ReadAhead::visit(const For *op) {
     if (op->name != "y.s0.i.io") return IRMutator::visit(op);
     const Expr tile = integer(op->name), block = integer("y.s0.j.jo"), n = integer("y.s0.n");
     const Expr taps = p.k > 0 ? Expr(p.k) : integer("w.extent.2");
+    const Expr stride = p.stride > 0 ? Expr(p.stride) : integer("step");
     const Expr width = integer("y.extent.1"), x_row = integer("x.stride.1"), y_row = integer("y.stride.2");
     // After the last block of a row of outputs comes the first of the next row, n + 1.
     const Expr last = (block + 1) * p.t >= integer("y.extent.2");
     const Expr next_block = select(last, 0, block + 1), next_n = select(last, n + 1, n);
-    // A block of t outputs reads t * stride + K - stride rows, the first K - stride of them like the block before.
-    const int rows = p.t * p.stride, read = p.v * rows, written = p.v * p.m * p.t;
-    const Expr x_at = (next_block * rows + taps - p.stride) * x_row + next_n * integer("x.stride.2");
+    // A block of t outputs reads t * stride + K - stride rows, the first K - stride of them like the block before. With a
+    // stride of run time the first t of the others are fetched.
+    const int rows = p.t * std::max(p.stride, 1), read = p.v * rows, written = p.v * p.m * p.t;
+    const Expr x_at = (next_block * p.t * stride + taps - stride) * x_row + next_n * integer("x.stride.2");
     std::vector<Stmt> body;
     fetch("x", type_, x_at + share(tile, rows, read, x_row, width), read, &body);
     if (outputs_) {
