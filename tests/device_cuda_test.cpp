@@ -162,6 +162,91 @@ TEST_F(Cuda, MemoryOfTheHostIsCopiedWaitedForAndFreed) {
     EXPECT_EQ(fake_->allocations - before.allocations, fake_->frees - before.frees);
 }
 
+// What a failed execution leaves on the stream may still use its memory: the next one gets other.
+TEST_F(Cuda, FailedCopiesAreStatusesAndTheirMemoryIsNotUsedAgain) {
+    const Workload work(parse(kProblem));
+    const Plan plan = make_plan(work.p, options_with("cuda"));
+    dwc_error error{};
+    dwc_weights* none = nullptr;
+    fake_->code = 700;
+    fake_->fail = "cuMemcpyHtoDAsync";
+    EXPECT_EQ(dwc_weights_pack(plan.get(), work.w.data(), work.bias(), DWC_WEIGHTS_KERAS, &none, &error),
+              DWC_ERROR_DEVICE_STREAM)
+        << error.message;
+    EXPECT_EQ(none, nullptr);
+    fake_->fail = nullptr;
+    const Weights weights = work.pack(plan);
+    std::vector<char> y = work.fresh_y();
+    for (const char* function : {"cuMemcpyHtoDAsync", "cuLaunchKernel", "cuMemcpyDtoHAsync", "cuStreamSynchronize"}) {
+        const fake_cuda before = *fake_;
+        fake_->fail = function;
+        EXPECT_EQ(work.execute(plan, weights, y, &error), DWC_ERROR_DEVICE_STREAM) << function;
+        fake_->fail = nullptr;
+        EXPECT_EQ(fake_->allocations, before.allocations + 2) << function;
+        EXPECT_EQ(fake_->frees, before.frees + 2) << function;
+    }
+}
+
+TEST_F(Cuda, ForgettingAContextUnloadsItsModules) {
+    dwc_error error{};
+    for (void* context : {kContext, kOther}) EXPECT_EQ(dwc_device_forget(DWC_MEMORY_CUDA, context, &error), DWC_OK);
+    ready(kProblem, kContext), ready(kProblem, kOther);
+    const fake_cuda before = *fake_;
+    EXPECT_EQ(dwc_device_forget(DWC_MEMORY_CUDA, kContext, &error), DWC_OK) << error.message;
+    EXPECT_EQ(fake_->unloads, before.unloads + 1);
+    ready(kProblem, kOther);
+    EXPECT_EQ(fake_->modules, before.modules) << "the other context's is gone, too";
+    ready(kProblem, kContext);
+    EXPECT_EQ(fake_->modules, before.modules + 1);
+
+    EXPECT_EQ(dwc_device_forget(DWC_MEMORY_CUDA, kContext, &error), DWC_OK) << error.message;
+    fake_->fail = "cuModuleGetFunction";
+    fake_->code = 500;
+    EXPECT_EQ(create(kProblem, device_options(DWC_MEMORY_CUDA, kContext), &error), DWC_ERROR_DEVICE_MODULE)
+        << error.message;
+    fake_->fail = nullptr;
+    EXPECT_EQ(dwc_device_forget(DWC_MEMORY_HOST, kContext, &error), DWC_ERROR_MEMORY) << error.message;
+    EXPECT_EQ(dwc_device_forget(DWC_MEMORY_CUDA, nullptr, &error), DWC_ERROR_NULL_POINTER) << error.message;
+}
+
+// Sequences that do not touch are activated one by one, and what lies between them is not.
+TEST_F(Cuda, AnActivationOfItsOwnLeavesGapsAlone) {
+    const Ready r = ready("f32_nlc_n3_l10_c4_k4_m1_s1_d1_pl3_pr0_bias_gelu_ys48.4.1", kContext);
+    const long launches = fake_->launches;
+    ASSERT_EQ(dwc_plan_execute(r.plan.get(), &r.args, nullptr), DWC_OK);
+    EXPECT_EQ(fake_->launches, launches + 1 + 3);
+    EXPECT_EQ(fake_->first[0], 0x20000000u + 2 * 48 * 4);
+    EXPECT_LT(fake_->threads, 2 * 256) << "of one sequence of 40 elements";
+}
+
+// A kernel asks for whole vectors where it reads or writes them at once.
+TEST_F(Cuda, AddressesNeedTheKernelsAlignment) {
+    const char* const rows = "f32_ncl_n8_l2048_c1536_k4_m1_s1_d1_pl3_pr0_bias_linear";
+    const char* const steps = "f32_nlc_n1_l64_c8_k4_m1_s1_d1_pl3_pr0_bias_linear";
+    const char* const single = "f32_nlc_n1_l64_c7_k4_m1_s1_d1_pl3_pr0_bias_linear";
+    struct Case {
+        const char *problem, *kernel;
+        unsigned x, y;
+        dwc_status status;
+    };
+    for (const Case& c : {Case{steps, "_v4_", 4, 0, DWC_ERROR_ALIGNMENT},
+                          {steps, "_v4_", 0, 8, DWC_ERROR_ALIGNMENT},
+                          {steps, "_v4_", 16, 32, DWC_OK},
+                          {rows, "_v4_", 4, 0, DWC_OK},
+                          {rows, "_v4_", 2, 0, DWC_ERROR_ALIGNMENT},
+                          {rows, "_v4_", 0, 4, DWC_ERROR_ALIGNMENT},
+                          {single, "_v1_", 4, 8, DWC_OK},
+                          {single, "_v1_", 0, 2, DWC_ERROR_ALIGNMENT}}) {
+        Ready r = ready(c.problem, kContext);
+        EXPECT_NE(std::string(describe(r.plan).kernel).find(c.kernel), std::string::npos) << describe(r.plan).kernel;
+        r.args.x = reinterpret_cast<void*>(uint64_t{0x10000000} + c.x);
+        r.args.y = reinterpret_cast<void*>(uint64_t{0x20000000} + c.y);
+        dwc_error error{};
+        EXPECT_EQ(dwc_plan_execute(r.plan.get(), &r.args, &error), c.status)
+            << c.problem << " +" << c.x << " +" << c.y << ": " << error.message;
+    }
+}
+
 // Every kernel is PTX that the driver finds its entry in (what it does is OpenCL's to show, and ptxas').
 TEST_F(Cuda, EveryKernelIsInItsModule) {
     int count = 0;

@@ -129,6 +129,46 @@ TEST_F(OpenCl, AnExecutionCopiesWaitsAndAllocatesNothing) {
     }
 }
 
+// The caller's queue may run out of order: what reads y waits for what writes it.
+TEST_F(OpenCl, AnActivationOfItsOwnComesBehindABarrier) {
+    if (counted("contexts") == 0) GTEST_SKIP() << "the loader does not count";
+    for (const auto& [problem, barriers] :
+         {std::pair{kProblem, 0}, {"f32_nlc_n2_l37_c8_k4_m1_s1_d1_pl3_pr0_bias_gelu", 1}}) {
+        const Workload work(parse(problem));
+        const Plan plan = make_plan(work.p, device_options(DWC_MEMORY_OPENCL, context_));
+        const Weights weights = work.pack(plan);
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = buffer(work.x);
+        args.y = buffer(work.fresh_y());
+        args.weights = weights.get();
+        args.stream = queue_;
+        const long before = counted("barriers");
+        ASSERT_EQ(dwc_plan_execute(plan.get(), &args, nullptr), DWC_OK);
+        EXPECT_EQ(counted("barriers"), before + barriers) << problem;
+        CL(clFinish, int, void*)(queue_);
+    }
+}
+
+TEST_F(OpenCl, ForgettingAContextReleasesItsQueueAndPrograms) {
+    if (counted("contexts") == 0) GTEST_SKIP() << "the loader does not count";
+    const Workload work(parse(kProblem));
+    const Plan elsewhere = make_plan(work.p, options_with("opencl"));
+    work.pack(elsewhere);  // on a queue of another context
+    for (int i = 0; i < 2; ++i) {
+        const long queues = counted("queues"), builds = counted("builds");
+        {
+            const Plan plan = make_plan(work.p, device_options(DWC_MEMORY_OPENCL, context_));
+            work.pack(plan);
+        }
+        EXPECT_EQ(counted("queues"), queues + 1);
+        EXPECT_EQ(counted("builds"), builds + 1);
+        const long released = counted("released queues");
+        EXPECT_EQ(dwc_device_forget(DWC_MEMORY_OPENCL, context_, nullptr), DWC_OK);
+        EXPECT_EQ(counted("released queues"), released + 1);
+    }
+}
+
 TEST_F(OpenCl, MemoryOfTheHostInAContextOfTheCaller) {
     dwc_options options = options_with("opencl");
     options.device_context = context_;

@@ -152,6 +152,34 @@ class Test:
         self.emit("built", "--force", "--problem", "f32_nlc_n1_l40_c16_k3_m1_s1_d1_pl1_pr1_bias_linear")
         self.expect(not os.path.exists(folder + "/build"), "replaced as a whole")
 
+    def names(self):
+        """Names that C, the header or another layer has already get a number; the folder's name is the default."""
+        problem = "f32_nlc_n1_l9_c2_k1_m1_s1_d1_pl0_pr0_nobias_linear"
+        for name in ("Target", "layer", "3 d-layer", "h"):
+            self.config(f"{name}.json", {"name": name, "kernel_size": 1, "activation": "relu", "use_bias": False})
+        self.ones("named.npy")
+        config = ["--kernel", "named.npy", "--length", "9", "--config"]
+        for layer, more, wanted in (("Target", [], ["Target_2"]), ("layer", ["--problem", problem], ["layer", "layer_2"]),
+                                    ("h", ["--problem", problem] * 2, ["h_2", "layer1", "layer2"])):
+            lines = self.emit("named/", *config, layer + ".json", *more, "--force")
+            self.expect([line["function"] for line in lines] == ["named_" + w for w in wanted], f"{wanted}: {lines}")
+            self.run_example("named", self.args.cc, [lines[0]["target"]])
+        self.expect(os.stat(self.path("named")).st_mode & 0o777 == 0o755, "who may read the folder")
+        out = self.must([self.args.dwconv, "emit", "-o", "named", "--force", "--name", "x" * 60, *config, "3 d-layer.json"])
+        self.expect("x" * 60 + "__3_d_layer" in out and "cmake -S named -B" in out, out)
+        self.refuse("60 characters", "--problem", problem, "--name", "x" * 61)
+
+    def config(self, file, content):
+        with open(self.path(file), "w", encoding="utf-8") as out:
+            json.dump(content, out)
+
+    def ones(self, file):
+        """A kernel of one tap and two channels."""
+        with open(self.path(file), "wb") as out:
+            header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 1), }"
+            header += " " * (-(len(header) + 11) % 64) + "\n"
+            out.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + b"\0\0\x80\x3f" * 2)
+
     def refuse(self, word, *words, **environment):
         code, out, err = self.call([self.args.dwconv, "emit", "-o", "refused", *words], **environment)
         self.expect(code == 2 and word in err and err.count("\n") == 1, f"{words}: exit {code}, {err!r} without {word!r}")
@@ -174,12 +202,8 @@ class Test:
         self.refuse("DWC_GENERATOR", "--problem", problem, DWC_GENERATOR="/no/such/program")
         self.refuse("--config needs --kernel", "--config", "layer.json")
         self.refuse("scratch", "--problem", "f32_ncl_n1_l100_c1_k100000_m1_s1_d1_pl99999_pr0_nobias_linear")
-        with open(self.path("softmax.json"), "w", encoding="utf-8") as file:
-            json.dump({"kernel_size": 1, "activation": "softmax", "use_bias": False}, file)
-        with open(self.path("ones.npy"), "wb") as file:
-            header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 1), }"
-            header += " " * (-(len(header) + 11) % 64) + "\n"
-            file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + b"\0\0\x80\x3f" * 2)
+        self.config("softmax.json", {"kernel_size": 1, "activation": "softmax", "use_bias": False})
+        self.ones("ones.npy")
         self.refuse("softmax", "--config", "softmax.json", "--kernel", "ones.npy", "--length", "9")
         # A generator that fails is no fault of the request, and leaves nothing.
         code, _, err = self.call([self.args.dwconv, "emit", "-o", "refused", "--problem", problem],
@@ -197,9 +221,9 @@ def main():
     for name in ("dwconv", "library", "cc", "work"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--cmake")
-    parser.add_argument("--only", help="one part: x86, arm, grid, cmake, refusals")
+    parser.add_argument("--only", help="one part: x86, arm, grid, cmake, names, refusals")
     test = Test(parser.parse_args())
-    for part in [test.args.only] if test.args.only else ["x86", "arm", "grid", "cmake", "refusals"]:
+    for part in [test.args.only] if test.args.only else ["x86", "arm", "grid", "cmake", "names", "refusals"]:
         getattr(test, part)()
     for failure in test.failures:
         print("FAILED:", failure)

@@ -59,6 +59,7 @@ API int cuModuleUnload(void *module) {
     return 0;
 }
 API int cuModuleGetFunction(void **function, void *module, const char *name) {
+    CALLED("cuModuleGetFunction", NULL);
     char entry[400] = ".entry ";
     if (!strstr(module, strncat(entry, name, 380))) return 500;
     return *function = module, 0;

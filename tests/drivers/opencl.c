@@ -7,7 +7,7 @@
 #define API __attribute__((visibility("default")))
 typedef void *handle;
 
-static long copies, waits, buffers, contexts, launches, builds, queues;
+static long copies, waits, buffers, contexts, launches, builds, queues, barriers, released;
 
 API long counted_opencl(const char *what) {
     if (!strcmp(what, "copies")) return copies;
@@ -16,6 +16,8 @@ API long counted_opencl(const char *what) {
     if (!strcmp(what, "contexts")) return contexts;
     if (!strcmp(what, "launches")) return launches;
     if (!strcmp(what, "builds")) return builds;
+    if (!strcmp(what, "barriers")) return barriers;
+    if (!strcmp(what, "released queues")) return released;
     return strcmp(what, "queues") ? -1 : queues;
 }
 
@@ -41,7 +43,7 @@ FORWARD(handle, clCreateContext, NULL, ++contexts,
 FORWARD(int, clGetContextInfo, -1, (void)0, (handle c, unsigned w, size_t s, void *v, size_t *r), (c, w, s, v, r))
 FORWARD(int, clReleaseContext, -1, (void)0, (handle c), (c))
 FORWARD(handle, clCreateCommandQueue, NULL, ++queues, (handle c, handle d, uint64_t p, int *e), (c, d, p, e))
-FORWARD(int, clReleaseCommandQueue, -1, (void)0, (handle q), (q))
+FORWARD(int, clReleaseCommandQueue, -1, ++released, (handle q), (q))
 FORWARD(handle, clCreateProgramWithSource, NULL, (void)0,
         (handle c, unsigned n, const char **s, const size_t *l, int *e), (c, n, s, l, e))
 FORWARD(int, clBuildProgram, -1, ++builds, (handle p, unsigned n, const handle *d, const char *o, void *f, void *u),
@@ -56,7 +58,7 @@ FORWARD(int, clEnqueueNDRangeKernel, -1, ++launches,
         (handle q, handle k, unsigned n, const size_t *o, const size_t *g, const size_t *l, unsigned c, const void *w,
          void *e),
         (q, k, n, o, g, l, c, w, e))
-FORWARD(int, clEnqueueBarrierWithWaitList, -1, (void)0, (handle q, unsigned n, const void *w, void *e), (q, n, w, e))
+FORWARD(int, clEnqueueBarrierWithWaitList, -1, ++barriers, (handle q, unsigned n, const void *w, void *e), (q, n, w, e))
 FORWARD(handle, clCreateBuffer, NULL, ++buffers, (handle c, uint64_t f, size_t s, void *h, int *e), (c, f, s, h, e))
 FORWARD(int, clReleaseMemObject, -1, (void)0, (handle m), (m))
 FORWARD(int, clEnqueueWriteBuffer, -1, ++copies,
