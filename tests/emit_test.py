@@ -164,6 +164,8 @@ class Test:
             lines = self.emit("named/", *config, layer + ".json", *more, "--force")
             self.expect([line["function"] for line in lines] == ["named_" + w for w in wanted], f"{wanted}: {lines}")
             self.run_example("named", self.args.cc, [lines[0]["target"]])
+        lines = self.emit("twice", "--problem", problem, "--target", lines[0]["target"], "--target", lines[0]["target"])
+        self.expect(len(lines) == 1, f"a target that is named twice: {lines}")
         self.expect(os.stat(self.path("named")).st_mode & 0o777 == 0o755, "who may read the folder")
         out = self.must([self.args.dwconv, "emit", "-o", "named", "--force", "--name", "x" * 60, *config, "3 d-layer.json"])
         self.expect("x" * 60 + "__3_d_layer" in out and "cmake -S named -B" in out, out)
@@ -195,6 +197,7 @@ class Test:
         self.refuse("float32", "--problem", "bf16" + problem[3:])
         self.refuse("state", "--problem", problem.replace("pl1_pr1", "pl2_pr0") + "_state")
         self.refuse("dense", "--problem", problem + "_xs900.20.1")
+        self.refuse("dense", "--problem", problem + "_ys900.20.1")
         self.refuse("empty", "--problem", problem.replace("l40", "l0"))
         self.refuse("no weights", "--problem", problem, "--embed-weights")
         self.refuse("float64", "--model", f"{MODELS}/float64.keras", "--length", "9")
@@ -209,6 +212,9 @@ class Test:
         code, _, err = self.call([self.args.dwconv, "emit", "-o", "refused", "--problem", problem],
                                  DWC_GENERATOR=shutil.which("false"))
         self.expect(code == 1 and "made no kernel" in err and not glob.glob(self.path("refused*")), f"{code} {err}")
+        for folder, word in (("ones.npy", "no folder"), ("nowhere/refused", "does not exist")):
+            code, _, err = self.call([self.args.dwconv, "emit", "-o", folder, "--force", "--problem", problem])
+            self.expect(code == 2 and word in err, f"-o {folder}: {code} {err}")
         # What is there stays, whatever --force says, unless emit wrote it.
         os.makedirs(self.path("mine/precious"))
         for force in ([], ["--force"]):
