@@ -1,11 +1,13 @@
 // Family `channels` (nlc): the vector runs over channels, t steps of time are kept in registers.
 //
-// Register budget, AVX-512 (32 registers): v = 16, t = 12 keeps 12 accumulators; one register holds the weights of tap
+// Register budget, AVX-512 (32 registers): v = 32, t = 7 keeps 14 accumulators; one register holds the weights of tap
 // k and x comes as the memory operand of the multiply-add, or is shared by neighbouring steps where K and the stride
 // are compile-time numbers (t + K - 1 loads for t * K products). With M > 1 one load of x feeds M accumulators; they
-// are interleaved once, when the tile is stored. Zen 4, x and y in L2, us: 192,384,4 with (v, t) = (16, 4) 7.1, (16,
-// 8) 8.0, (32, 4) 7.5; 192,384,31 with (16, 12) 45.5, (32, 8) 48.4; 64,1670,33 at stride 2 with (16, 8) 35.8, (32,
-// 4) 37.2.
+// are interleaved once, when the tile is stored.
+//
+// Rows of 512 channels and multiples lie in the same sets of a first-level cache, and so do the outputs where x and y
+// start alike: few rows of two registers do better there than many of one. Zen 4, x and y in L2, GF/s with (v, t) = (16,
+// 12), (16, 8), (32, 7): 512 channels, K = 31: 91, 93, 106; 1024: 40, 48, 72; 1000: 88, 97, 94; 192: 111, 111, 107.
 #include "family.hpp"
 
 using namespace Halide;

@@ -149,6 +149,10 @@ double device_cost(const Problem& p, const ConvKernel& k) {
 
 constexpr int64_t second_level_bytes = 1 << 20;
 
+// Rows of x whose distance is a multiple of a way of the first-level cache (4 KiB) share one set of it a column, of half
+// of that two: tiles of many rows and one register a step throw out what their next taps read again.
+double crowding(int64_t row_bytes) { return row_bytes % 4096 == 0 ? 1.5 : row_bytes % 2048 == 0 ? 1.1 : 1; }
+
 double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
 
 }  // namespace
@@ -177,11 +181,12 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             per_tap = std::max(1 + 0.5 / k.t, 0.3 * waiting);   // loads of x and w beside the product
             if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
-            // Where x and y stay in a second-level cache, fewer rows at a time do better; beyond, more rows read x
-            // less. Measured on x86; elsewhere all tiles pay as one of six rows does.
-            if (p.bytes <= second_level_bytes) fixed += 0.1 * (x86 ? k.t : 6);
+            // Where x and y stay in a second-level cache, smaller tiles do better; beyond, more rows read x less.
+            // Measured on x86; elsewhere all tiles pay as one of six rows does.
+            if (p.bytes <= second_level_bytes) fixed += 0.1 * (x86 ? k.t * std::max(k.v / lanes, 1.0) : 6);
             if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
             if (phases > 1) fixed += 2;
+            if (x86 && k.v <= lanes && k.t > 4) per_tap *= crowding(g.channels * element_size(g.x_dtype));
             break;
         }
         case Family::width: {
