@@ -185,6 +185,8 @@ macro(_dwc_add_points target generator)
     endif()
 endmacro()
 
+set(_dwc_large_records x86-64-avx512/channels/f32 x86-64-avx512/width/f32 x86-64-avx2/channels/f32 x86-64-avx2/width/f32)
+
 # The kernel that one record, the `line` of the caller, asks for, and its row of records.inc. What `dwconv promote` keeps
 # for later merges only, kernels that were wrong somewhere and problems without a kernel, asks for nothing.
 macro(_dwc_add_record target generator)
@@ -205,7 +207,12 @@ macro(_dwc_add_record target generator)
         if(NOT "${CMAKE_MATCH_9}" STREQUAL "")
             string(SUBSTRING "${CMAKE_MATCH_9}" 2 -1 _block) # "_b1"; CMake keeps nine groups
         endif()
-        _dwc_add_kernel(${target} ${generator} 1 OFF ${CMAKE_MATCH_1} ${CMAKE_MATCH_2} ${_fixed} ${CMAKE_MATCH_6}
+        # A record also answers for larger problems of its class and for the classes nearest to it.
+        set(_large OFF)
+        if("${target}/${CMAKE_MATCH_1}/${CMAKE_MATCH_2}" IN_LIST _dwc_large_records)
+            set(_large ON)
+        endif()
+        _dwc_add_kernel(${target} ${generator} 1 ${_large} ${CMAKE_MATCH_1} ${CMAKE_MATCH_2} ${_fixed} ${CMAKE_MATCH_6}
                         ${CMAKE_MATCH_7} ${CMAKE_MATCH_8} ${_block})
         set(_measured 0)
         if(_source STREQUAL "measured")

@@ -178,7 +178,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             const double per_phase =
                 round_up(left, k.t) + round_up(right, k.t) + round_up(rows / phases - left - right, k.t);
             outputs = round_up(C, k.v) * M * phases * per_phase;
-            per_tap = std::max(1 + 0.5 / k.t, 0.3 * waiting);   // loads of x and w beside the product
+            per_tap = std::max(1 + (k.t < 4 ? 0.7 : 0.5) / k.t, 0.3 * waiting);  // loads of x and w beside the product
             if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
             // Where x and y stay in a second-level cache, smaller tiles do better; beyond, more rows read x less.
