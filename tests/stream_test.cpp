@@ -2,7 +2,12 @@
 // the boundaries that non-temporal stores need; the one that reads ahead only where asked for.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
+#include "dwconv/dwconv.h"
 #include "halide_glue.hpp"
+#include "plan.hpp"
 
 struct halide_buffer_t;
 
@@ -92,6 +97,43 @@ TEST(ReadAhead, WhereYCannotBeStreamed) {
     EXPECT_EQ(form({memory + 4}, dwc::Form::stream), dwc::Form::ahead);
     EXPECT_EQ(form({memory}, dwc::Form::stream, kAhead, nullptr), dwc::Form::ahead);
     EXPECT_EQ(form({memory + 4}, dwc::Form::stream, nullptr), dwc::Form::plain);
+}
+
+// The reason of a plan for x and y of `bytes` together, y written through the caches.
+std::string reason(int64_t bytes, int threads) {
+    dwc_problem p;
+    dwc_problem_init(&p);
+    p.channels = 500;
+    p.length = bytes / (2 * p.channels * static_cast<int64_t>(sizeof(float)));
+    p.kernel_size = 4;
+    p.pad_left = 3;
+    dwc_options options;
+    dwc_options_init(&options);
+    options.stores = DWC_STORES_CACHED;
+    options.threads = threads;
+    dwc_plan* plan = nullptr;
+    EXPECT_EQ(dwc_plan_create(&plan, &p, &options, nullptr), DWC_OK);
+    dwc_plan_info info;
+    dwc_plan_info_init(&info);
+    EXPECT_EQ(dwc_plan_describe(plan, &info, nullptr), DWC_OK);
+    const std::string text = info.reason;
+    dwc_plan_destroy(plan);
+    return text;
+}
+
+TEST(ReadAhead, WhereTheShareOfAThreadExceedsItsCaches) {
+    const auto kernels = dwc::conv_kernels();
+    const auto reads_ahead = [](const dwc::ConvKernel& k) { return k.ahead && dwc::targets()[k.target].supported(); };
+    if (std::none_of(kernels.begin(), kernels.end(), reads_ahead)) GTEST_SKIP() << "no kernel of this CPU does";
+    const int64_t caches = 4 * dwc::private_bytes();
+    const auto ahead = [&](double share, int threads) {
+        return reason(static_cast<int64_t>(share * static_cast<double>(caches)), threads).find("rows fetched ahead") !=
+               std::string::npos;
+    };
+    EXPECT_FALSE(ahead(0.9, 1));
+    EXPECT_TRUE(ahead(1.1, 1));
+    EXPECT_FALSE(ahead(1.8, 2));
+    EXPECT_TRUE(ahead(2.2, 2));
 }
 
 }  // namespace
