@@ -31,7 +31,8 @@ const char* family_name(Family family);
 inline bool on_device(Family family) { return family == Family::gpunlc || family == Family::gpuncl; }
 
 // Forms of a kernel for problems of different size; the bits are the same. plain: for what lies in the caches of a core.
-// ahead: fetches rows of x and y into them ahead of use. stream: fetches rows of x, and stores y around the caches.
+// ahead: fetches rows of x and y into them ahead of use. stream: stores y around the caches, and fetches rows of x in
+// family channels.
 enum class Form { plain, ahead, stream };
 
 using KernelFunction = void (*)();  // called through halide_glue only, which knows the real signatures

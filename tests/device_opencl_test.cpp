@@ -56,22 +56,27 @@ class OpenCl : public testing::Test {
         return function ? function(what) : 0;
     }
 
+    // Of the caller's queue, with x and y in buffers of their own.
+    dwc_args arguments(const Workload& work, const Weights& weights) {
+        dwc_args args;
+        dwc_args_init(&args);
+        args.x = buffer(work.x);
+        args.y = buffer(work.fresh_y());
+        args.weights = weights.get();
+        args.stream = queue_;
+        return args;
+    }
+
     // On buffers of ours: y as the reference has it, whatever lies between its elements untouched.
     void check(const char* problem) {
         const Workload work(parse(problem));
         const Plan plan = make_plan(work.p, device_options(DWC_MEMORY_OPENCL, context_));
         ASSERT_TRUE(plan);
         const Weights weights = work.pack(plan);
-        void *x = buffer(work.x), *y = buffer(work.fresh_y());
-        dwc_args args;
-        dwc_args_init(&args);
-        args.x = x;
-        args.y = y;
-        args.weights = weights.get();
-        args.stream = queue_;
+        const dwc_args args = arguments(work, weights);
         dwc_error error{};
         ASSERT_EQ(dwc_plan_execute(plan.get(), &args, &error), DWC_OK) << error.message;
-        const std::vector<char> got = read(y, work.fresh_y().size()), wanted = work.reference(true);
+        const std::vector<char> got = read(args.y, work.fresh_y().size()), wanted = work.reference(true);
         if (exact(work.p.activation)) {
             EXPECT_EQ(work.difference(got, wanted), "") << describe(plan).kernel;
             return;
@@ -112,12 +117,7 @@ TEST_F(OpenCl, AnExecutionCopiesWaitsAndAllocatesNothing) {
         const Weights weights = work.pack(plan);
         EXPECT_EQ(counted("contexts"), contexts) << "a context beside the caller's";
         EXPECT_LE(counted("queues"), queues + 1);  // one to copy weights on
-        dwc_args args;
-        dwc_args_init(&args);
-        args.x = buffer(work.x);
-        args.y = buffer(work.fresh_y());
-        args.weights = weights.get();
-        args.stream = queue_;
+        const dwc_args args = arguments(work, weights);
         const char* const silent[] = {"copies", "waits", "buffers", "contexts", "queues", "builds"};
         std::vector<long> before;
         for (const char* what : silent) before.push_back(counted(what));
@@ -137,12 +137,7 @@ TEST_F(OpenCl, AnActivationOfItsOwnComesBehindABarrier) {
         const Workload work(parse(problem));
         const Plan plan = make_plan(work.p, device_options(DWC_MEMORY_OPENCL, context_));
         const Weights weights = work.pack(plan);
-        dwc_args args;
-        dwc_args_init(&args);
-        args.x = buffer(work.x);
-        args.y = buffer(work.fresh_y());
-        args.weights = weights.get();
-        args.stream = queue_;
+        const dwc_args args = arguments(work, weights);
         const long before = counted("barriers");
         ASSERT_EQ(dwc_plan_execute(plan.get(), &args, nullptr), DWC_OK);
         EXPECT_EQ(counted("barriers"), before + barriers) << problem;
@@ -211,11 +206,8 @@ TEST_F(OpenCl, WhatCannotBeHasAStatus) {
     const Workload work(parse(kProblem));
     const Plan plan = make_plan(work.p, device_options(DWC_MEMORY_OPENCL, context_));
     const Weights weights = work.pack(plan);
-    dwc_args args;
-    dwc_args_init(&args);
-    args.x = buffer(work.x);
-    args.y = buffer(work.fresh_y());
-    args.weights = weights.get();
+    dwc_args args = arguments(work, weights);
+    args.stream = nullptr;
     EXPECT_EQ(dwc_plan_execute(plan.get(), &args, &error), DWC_ERROR_DEVICE_STREAM) << error.message;
     args.stream = queue_;
     args.y = const_cast<void*>(args.x);
