@@ -65,15 +65,21 @@ macro(dwc_read_targets)
     endforeach()
 endmacro()
 
-# One generator run. Appends the object file to `objects` of the caller. `form`: see run_generator.cmake.
+# One generator run. Appends the object file to `objects` of the caller. `form`: step, or see run_generator.cmake.
 function(_dwc_generate symbol target generator form)
     set(object "${CMAKE_CURRENT_BINARY_DIR}/${symbol}.o")
+    set(features user_context-no_runtime-no_bounds_query)
+    if(form STREQUAL "step")
+        # Checking its many buffers, which one place of the runtime makes, would take as long as 500 channels.
+        string(APPEND features -no_asserts)
+        set(form "")
+    endif()
     add_custom_command(
         OUTPUT "${object}"
         COMMAND "${CMAKE_COMMAND}" "-DGENERATOR=$<TARGET_FILE:${generator}>" "-DSYMBOL=${symbol}"
                 "-DFOLDER=${CMAKE_CURRENT_BINARY_DIR}" "-DARGUMENTS=${ARGN}"
                 "-DFORM=${form}" "-DCOMPILER=${CMAKE_C_COMPILER}"
-                "-DTARGET=${DWC_TARGET_${target}_HALIDE}-user_context-no_runtime-no_bounds_query"
+                "-DTARGET=${DWC_TARGET_${target}_HALIDE}-${features}"
                 -P "${PROJECT_SOURCE_DIR}/cmake/run_generator.cmake"
         DEPENDS ${generator} "${PROJECT_SOURCE_DIR}/cmake/run_generator.cmake"
         COMMENT "Kernel ${symbol}"
@@ -136,8 +142,20 @@ macro(_dwc_add_kernel target generator recorded large family dtype k m stride ac
             endif()
             _dwc_generate(${_symbol}_stream ${target} ${generator} stream ${_arguments})
         endif()
+        # One step of sequences, whose few taps stay in registers on their way from row to row.
+        set(_steps "")
+        foreach(_taps 2 3 4)
+            set(_step 0)
+            if("${family}_${dtype}_m${m}_t${t}_k${k}" MATCHES "^flat_f32_m1_t1_k(0|${_taps})$")
+                set(_step 1)
+                set(_arguments -g dwconv_step k=${_taps} activation=${activation} v=${v})
+                _dwc_generate(${_symbol}_step${_taps} ${target} ${generator} step ${_arguments})
+                _dwc_generate(${_symbol}_step${_taps}_apart ${target} ${generator} step ${_arguments} in_place=false)
+            endif()
+            string(APPEND _steps "${_step}, ")
+        endforeach()
         string(TOUPPER "${dtype}" _dtype_id)
-        list(APPEND rows "DWC_KERNEL(${_symbol}, ${_ahead}, ${_stream}, \"${_name}@${target}\", ${family}, ${_target_id}, ${activation}, \
+        list(APPEND rows "DWC_KERNEL(${_symbol}, ${_ahead}, ${_stream}, ${_steps}\"${_name}@${target}\", ${family}, ${_target_id}, ${activation}, \
 DWC_${_dtype_id}, ${k}, ${stride}, ${m}, ${v}, ${t}, ${block}, ${recorded})")
         list(APPEND symbols ${_symbol})
     endif()

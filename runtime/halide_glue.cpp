@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "halide_buffer.hpp"
 
@@ -41,6 +42,35 @@ KernelFunction function_of(const ConvKernel& kernel, const ConvCall& call, Form 
     return kernel.function;
 }
 
+template <size_t>
+using BufferPointer = halide_buffer_t*;
+
+// Row `row` of a state.
+Buffer row_of(const View& state, size_t row) {
+    const Axis &i = state.axis[0], &k = state.axis[1], &n = state.axis[2];
+    return {{static_cast<float*>(state.data) + static_cast<int64_t>(row) * k.stride, {i, n}}, 2, type_of(DWC_F32)};
+}
+
+// Every row of the state is a buffer of its own.
+template <size_t... row>
+int call_rows(const ConvKernel::Step& step, const StepCall& call, KernelError& error, std::index_sequence<row...>) {
+    using InPlace = int (*)(const void* user_context, halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* b,
+                            float p0, float p1, float p2, halide_buffer_t* y, BufferPointer<row>... rows);
+    using Apart =
+        int (*)(const void* user_context, halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* b, float p0,
+                float p1, float p2, BufferPointer<row>... rows, halide_buffer_t* y, BufferPointer<row>... next);
+    const halide_type_t type = type_of(DWC_F32);
+    Buffer x(call.x, 2, type), w(call.w, 2, type), b(call.b, 1, type), y(call.y, 2, type);
+    Buffer next[] = {row_of(call.next, row)...};
+    const float* p = call.parameters;
+    if (call.state.data == call.next.data)
+        return reinterpret_cast<InPlace>(step.in_place)(&error, &x.raw, &w.raw, &b.raw, p[0], p[1], p[2], &y.raw,
+                                                        &next[row].raw...);
+    Buffer rows[] = {row_of(call.state, row)...};
+    return reinterpret_cast<Apart>(step.apart)(&error, &x.raw, &w.raw, &b.raw, p[0], p[1], p[2], &rows[row].raw...,
+                                               &y.raw, &next[row].raw...);
+}
+
 }  // namespace
 
 void install_handlers() {
@@ -69,6 +99,15 @@ int call_conv(const ConvKernel& kernel, const ConvCall& call, Form form, KernelE
     const float* p = call.parameters;
     const auto function = reinterpret_cast<ConvSignature>(function_of(kernel, call, form));
     return function(&error, &x.raw, &w.raw, &b.raw, &taps.raw, call.max_tap, call.step, p[0], p[1], p[2], &y.raw);
+}
+
+int call_step(const ConvKernel& kernel, const StepCall& call, KernelError& error) {
+    install_handlers();
+    error.message[0] = 0;
+    const ConvKernel::Step step = kernel.step(call.taps);
+    if (call.taps == 2) return call_rows(step, call, error, std::make_index_sequence<1>());
+    if (call.taps == 3) return call_rows(step, call, error, std::make_index_sequence<2>());
+    return call_rows(step, call, error, std::make_index_sequence<3>());
 }
 
 int call_activation(const ActivationRow& kernel, const float* p, float* values, int64_t count, int64_t rows,

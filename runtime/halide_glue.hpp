@@ -40,6 +40,20 @@ struct KernelError {
 // 0, or the kernel's error code with its message in `error`. Where the kernel lacks the form, or the rows of y do not
 // lie on the boundaries of vectors that stores around the caches need, the next lower one runs.
 int call_conv(const ConvKernel& kernel, const ConvCall& call, Form form, KernelError& error);
+
+// One step of sequences, which moves their state on: a form of ConvKernel::steps. It checks nothing.
+struct StepCall {
+    View x;      // (i, n)
+    View w;      // (i, k), `taps` of them
+    View b;      // (i)
+    View y;      // (i, n)
+    View state;  // (i, row, n), `taps` - 1 rows
+    View next;   // what becomes of it: the same memory or memory of its own
+    int64_t taps;
+    const float* parameters;
+};
+int call_step(const ConvKernel& kernel, const StepCall& call, KernelError& error);
+
 // To be called on a thread that streamed, before others read what it wrote.
 void finish_streaming();
 // In place on `rows` rows of `count` f32, `row_stride` apart.

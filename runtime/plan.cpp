@@ -188,24 +188,25 @@ void keep_state(const dwc_plan& plan, const dwc_args& args) {
     }
 }
 
-// One sequence after the other, each with its context, which is replaced when the sequence is done.
+// One sequence after the other, or where the runner moves the state as many as have their slots side by side.
 int run_stateful(const Execution& e, const Task& task, Job job) {
     const Problem& p = e.plan->problem;
+    const Runner& runner = *e.plan->runner;
     const int64_t element = element_size(p.given.x_dtype), slot_bytes = state_steps(p) * p.given.channels * element;
-    for (int64_t n = task.n0; n < task.n1; ++n) {
-        const int64_t slot = e.args->sequence_index ? e.args->sequence_index[n] : n;
-        const char* in =
-            slot < 0 || !e.args->state_in ? nullptr : static_cast<const char*>(e.args->state_in) + slot * slot_bytes;
-        job.context = {in, state_steps(p), p.given.channels};
-        Task one = task;
-        one.n0 = n, one.n1 = n + 1;
-        for (; one.c0 < task.c1; one.c0 = one.c1) {
-            one.c1 = e.plan->runner->block_end(one.c0, task.c1);
-            if (const int code = e.plan->runner->run(one, job)) return code;
-            if (slot < 0 || !e.args->state_out) continue;
-            update_state(p, job.x + n * p.x.n * element, in, static_cast<char*>(e.args->state_out) + slot * slot_bytes,
-                         one.c0, one.c1);
-        }
+    const auto slot_of = [&](int64_t n) { return e.args->sequence_index ? e.args->sequence_index[n] : n; };
+    Task some = task;
+    for (; some.n0 < task.n1; some.n0 = some.n1) {
+        const int64_t slot = slot_of(some.n0);
+        const char* in = slot < 0 ? nullptr : static_cast<const char*>(e.args->state_in);
+        char* out = slot < 0 ? nullptr : static_cast<char*>(e.args->state_out);
+        job.context = {in ? in + slot * slot_bytes : nullptr, out ? out + slot * slot_bytes : nullptr, state_steps(p),
+                       p.given.channels};
+        some.n1 = some.n0 + 1;
+        while (runner.moves_state() && slot >= 0 && some.n1 < task.n1 && slot_of(some.n1) == slot + some.n1 - some.n0)
+            ++some.n1;
+        if (const int code = runner.run(some, job)) return code;
+        if (!runner.moves_state() && job.context.next)
+            update_state(p, job.x + some.n0 * p.x.n * element, job.context.rows, job.context.next, task.c0, task.c1);
     }
     return 0;
 }

@@ -73,7 +73,7 @@ struct Job {
     const char* weights;
     const char* bias;
     char* scratch;    // Runner::scratch_bytes, or the stack tile
-    Context context;  // before the rows of the task's only sequence, where the problem is stateful
+    Context context;  // of the task's first sequence, where the problem is stateful: see Runner::moves_state
     KernelError* error;
     bool zeros_add_nothing;  // dwc_weights
     Recorder* recorder = nullptr;
@@ -92,8 +92,9 @@ class Runner {
     virtual int run(const Task& task, const Job& job) const = 0;
 
     virtual PackedLayout packed() const;
-    // Where the block of channels that starts at `c` ends: what run() takes at once where the problem is stateful.
-    virtual int64_t block_end(int64_t /*c*/, int64_t end) const { return end; }
+    // Whether run() moves the state on itself. Then it takes sequences whose slots lie side by side, the context being
+    // the first one's; elsewhere one sequence at a time, whose state run() leaves alone.
+    virtual bool moves_state() const { return false; }
     int64_t scratch_bytes() const { return planar() ? planar_at() + planar_elements() * element_ : staging_bytes_; }
     // The form of the kernel that runs, as far as memory allows.
     Form form() const { return form_; }

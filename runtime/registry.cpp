@@ -6,9 +6,13 @@
 #include "cpu_features.hpp"
 #include "device.hpp"
 
-#define DWC_KERNEL(symbol, ...) extern "C" void symbol(), symbol##_ahead(), symbol##_stream();
+#define DWC_STEP(symbol, taps) symbol##_step##taps(), symbol##_step##taps##_apart()
+#define DWC_KERNEL(symbol, ...)                                                                              \
+    extern "C" void symbol(), symbol##_ahead(), symbol##_stream(), DWC_STEP(symbol, 2), DWC_STEP(symbol, 3), \
+        DWC_STEP(symbol, 4);
 #define DWC_ACTIVATION_KERNEL(symbol, ...) extern "C" void symbol();
 #include "kernels.inc"
+#undef DWC_STEP
 #undef DWC_KERNEL
 #undef DWC_ACTIVATION_KERNEL
 
@@ -30,7 +34,10 @@ constexpr std::array<Target, target_count> target_table = {{
 }};
 
 constexpr ConvKernel conv_table[] = {
-#define DWC_KERNEL(symbol, ahead, stream, name, family, target, activation, dtype, k, stride, m, v, t, block, recorded) \
+#define DWC_STEP(built, symbol) \
+    ConvKernel::Step { built ? symbol : nullptr, built ? symbol##_apart : nullptr }
+#define DWC_KERNEL(symbol, ahead, stream, step2, step3, step4, name, family, target, activation, dtype, k, stride, m, \
+                   v, t, block, recorded)                                                                             \
     {symbol,                                                                                                            \
      ahead ? symbol##_ahead : nullptr,                                                                                  \
      stream ? symbol##_stream : nullptr,                                                                                \
@@ -45,9 +52,11 @@ constexpr ConvKernel conv_table[] = {
      v,                                                                                                                 \
      t,                                                                                                                 \
      block,                                                                                                             \
-     recorded != 0},
+     recorded != 0,                                                                                                     \
+     {DWC_STEP(step2, symbol##_step2), DWC_STEP(step3, symbol##_step3), DWC_STEP(step4, symbol##_step4)}},
 #define DWC_ACTIVATION_KERNEL(...)
 #include "kernels.inc"
+#undef DWC_STEP
 #undef DWC_KERNEL
 #undef DWC_ACTIVATION_KERNEL
 };

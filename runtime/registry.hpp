@@ -1,6 +1,7 @@
 // What this library was compiled with: the rows of the generated tables, and what this CPU can run of them.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -48,6 +49,13 @@ struct ConvKernel {
     int k, stride, m;       // 0: at run time
     int v, t, block;        // the point, see schedules/space.hpp
     bool recorded = false;  // for records and tuning: the default order takes it where nothing else is eligible
+
+    // flat: one step of sequences with 2, 3 or 4 taps, their state moved on in place and to other memory, or nullptr.
+    struct Step {
+        KernelFunction in_place, apart;
+    };
+    std::array<Step, 3> steps = {};
+    Step step(int64_t taps) const { return taps < 2 || taps > 4 ? Step{} : steps[static_cast<size_t>(taps - 2)]; }
 };
 
 struct ActivationRow {

@@ -1,6 +1,7 @@
-// Runner of decode steps (both layouts): one new input a sequence, the other taps in its carried state. Every row is a
-// line of channels that one `flat` kernel call crosses: the taps are offsets from the lower of state and input to the
-// rows of the state and to x, so nothing is copied before it is used.
+// Runner of decode steps (both layouts): one new input a sequence, the other taps in its carried state, which the
+// runner moves on, too. Where the kernel has the form for it, one pass does all of that, over all sequences whose slots
+// lie side by side. Elsewhere a line of channels is crossed by one `flat` call, the taps being offsets from the lower
+// of state and input to the rows of the state and to x, and the rows are moved by copies while the caches hold them.
 #include <algorithm>
 #include <cstring>
 
@@ -12,13 +13,16 @@ namespace {
 
 class StepRunner final : public Runner {
    public:
-    StepRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) : Runner(p, k, e) {
+    StepRunner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads)
+        : Runner(p, k, e),
+          one_pass_(p.given.depth_multiplier == 1 && p.given.dilation == 1 && k.step(p.given.kernel_size).in_place) {
         const int64_t K = p.given.kernel_size, M = p.given.depth_multiplier;
         const auto vectors = [&](int64_t channels) { return std::max<int64_t>(channels / k.v, 1) * k.v; };
         block_ = vectors(activation_tile / M - k.v);
         gathered_ = std::min(vectors(tile_elements() / (2 * K)), block_);
         taps_at_ = K * (gathered_ + k.v) * element_;
         staging_bytes_ = taps_at_ + K * static_cast<int64_t>(sizeof(int32_t));
+        slot_bytes_ = state_steps(p) * p.given.channels * element_;
         stretches_.push_back({0, 1, false, 0});
         cut(threads, {k.v, 1, false});
     }
@@ -29,36 +33,74 @@ class StepRunner final : public Runner {
         return {Family::channels, g.w_dtype, g.kernel_size, g.channels, g.depth_multiplier, 0};
     }
 
-    // The state is updated block by block, while the caches hold its rows.
-    int64_t block_end(int64_t c, int64_t end) const override { return end_of(c, end, block_); }
+    bool moves_state() const override { return true; }
 
     int run(const Task& task, const Job& job) const override {
-        auto* taps = reinterpret_cast<int32_t*>(job.scratch + taps_at_);
+        const Context& context = job.context;
+        if (one_pass_ && context.rows && context.next) return pass(task, job);
         for (int64_t n = task.n0; n < task.n1; ++n) {
-            const char* x = job.x + (n * p_.x.n + task.c0) * element_;
-            const char* state = job.context.rows ? job.context.rows + task.c0 * element_ : nullptr;
-            if (const char* lowest = offsets(state, x, taps)) {
-                if (const int code = step(n, task.c0, task.c1 - task.c0, lowest, taps, job)) return code;
-                continue;
-            }
-            for (int64_t c = task.c0, end; c < task.c1; c = end) {
-                end = end_of(c, task.c1, gathered_);
-                const int64_t at = (c - task.c0) * element_;
-                gather(state ? state + at : nullptr, x + at, end - c, job.scratch, taps);
-                if (const int code = step(n, c, end - c, job.scratch, taps, job)) return code;
-            }
+            const int64_t slot = (n - task.n0) * slot_bytes_;
+            const char* rows = context.rows ? context.rows + slot : nullptr;
+            if (const int code = one(n, task, rows, context.next ? context.next + slot : nullptr, job)) return code;
         }
         return 0;
     }
 
    private:
+    bool one_pass_;
     // Channels of a block that reads state and input in place, and of one that copies them first.
     int64_t block_, gathered_;
-    int64_t taps_at_;
+    int64_t taps_at_, slot_bytes_;
 
     // No block is narrower than a vector.
     int64_t end_of(int64_t c, int64_t end, int64_t block) const {
         return end - c < block + kernel_.v ? end : c + block;
+    }
+
+    // Reads the state and moves it on in one pass.
+    int pass(const Task& task, const Job& job) const {
+        const int64_t C = p_.given.channels, K = p_.given.kernel_size, slot = slot_bytes_ / element_;
+        const int64_t most = std::max<int64_t>(largest_span / std::max({slot, p_.x.n, p_.y.n, C}), 1);
+        const int64_t sequences = epilogue_ ? std::clamp<int64_t>(activation_tile / C, 1, most) : most;
+        for (int64_t n = task.n0, n1; n < task.n1; n = n1) {
+            n1 = std::min(n + sequences, task.n1);
+            for (int64_t c = task.c0, end; c < task.c1; c = end) {
+                end = epilogue_ ? end_of(c, task.c1, block_) : task.c1;
+                const Axis i{end - c, 1};
+                const char* x = job.x + (n * p_.x.n + c) * element_;
+                char* y = job.y + (n * p_.y.n + c) * element_;
+                StepCall call{};
+                call.x = {const_cast<char*>(x), {i, {n1 - n, p_.x.n}}};
+                call.w = {const_cast<char*>(job.weights) + c * element_, {i, {K, C}}};
+                call.b = {const_cast<char*>(job.bias) + c * element_, {i}};
+                call.y = {y, {i, {n1 - n, p_.y.n}}};
+                const int64_t at = (n - task.n0) * slot_bytes_ + c * element_;
+                call.state = {const_cast<char*>(job.context.rows) + at, {i, {K - 1, C}, {n1 - n, slot}}};
+                call.next = call.state;
+                call.next.data = job.context.next + at;
+                call.taps = K;
+                call.parameters = activation_.p;
+                if (const int code = call_step(kernel_, call, *job.error)) return code;
+                if (!epilogue_) continue;
+                if (const int code = activate(reinterpret_cast<float*>(y), i.extent, n1 - n, p_.y.n, job)) return code;
+            }
+        }
+        return 0;
+    }
+
+    // One sequence by the plain kernel, its state, if it is kept, by copies.
+    int one(int64_t n, const Task& task, const char* rows, char* next, const Job& job) const {
+        auto* taps = reinterpret_cast<int32_t*>(job.scratch + taps_at_);
+        const char* x = job.x + n * p_.x.n * element_;
+        const char* lowest = offsets(rows, x, taps);
+        for (int64_t c = task.c0, end; c < task.c1; c = end) {
+            end = end_of(c, task.c1, lowest ? block_ : gathered_);
+            const int64_t at = c * element_;
+            if (!lowest) gather(rows ? rows + at : nullptr, x + at, end - c, job.scratch, taps);
+            if (const int code = step(n, c, end - c, lowest ? lowest + at : job.scratch, taps, job)) return code;
+            if (next) update_state(p_, x, rows, next, c, end);
+        }
+        return 0;
     }
 
     // Channels [c, c + count), whose taps lie at these offsets from `lowest`.

@@ -9,9 +9,10 @@
 
 namespace dwc {
 
-// The inputs before time 0 of one sequence.
+// The inputs before time 0 of one sequence, and where those before its next chunk go.
 struct Context {
     const char* rows;  // nullptr: zeros
+    char* next;        // nullptr: nowhere; or `rows`
     int64_t steps, channels;
 };
 
