@@ -244,8 +244,9 @@ this run; pct_roof is roof_us / us_median. With one thread the process is kept o
 of own time / other time within a round. `default` is the kernel that would be chosen if nothing had been measured.
 
 --overhead instead tells what the library adds to its kernels: plan_us, making a plan when one of its problem was made
-before; execute_ns, an execution whose kernels return at once, less the call of one: checks, views, and where the
-problem pads, copying the ends of rows beside zeros. By default on four small problems.
+before; execute_ns, an execution whose kernels return at once, less the call of one: checks, views, where the problem
+pads, copying the ends of rows beside zeros, and where it carries state, moving that by copies, which kernels for steps
+of few taps do themselves. By default on four small problems.
 
 --json gives a record a line for `dwconv report`: figures, all samples, roofs, and where and how they were taken.)";
 

@@ -45,12 +45,6 @@ KernelFunction function_of(const ConvKernel& kernel, const ConvCall& call, Form 
 template <size_t>
 using BufferPointer = halide_buffer_t*;
 
-// Row `row` of a state.
-Buffer row_of(const View& state, size_t row) {
-    const Axis &i = state.axis[0], &k = state.axis[1], &n = state.axis[2];
-    return {{static_cast<float*>(state.data) + static_cast<int64_t>(row) * k.stride, {i, n}}, 2, type_of(DWC_F32)};
-}
-
 // Every row of the state is a buffer of its own.
 template <size_t... row>
 int call_rows(const ConvKernel::Step& step, const StepCall& call, KernelError& error, std::index_sequence<row...>) {
@@ -59,14 +53,20 @@ int call_rows(const ConvKernel::Step& step, const StepCall& call, KernelError& e
     using Apart =
         int (*)(const void* user_context, halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* b, float p0,
                 float p1, float p2, BufferPointer<row>... rows, halide_buffer_t* y, BufferPointer<row>... next);
+    // Kernels write through none of those that they only read.
+    const auto lines = [&](const char* data, int64_t count, int64_t stride) {
+        return View{const_cast<char*>(data), {{call.channels, 1}, {count, stride}}};
+    };
     const halide_type_t type = type_of(DWC_F32);
-    Buffer x(call.x, 2, type), w(call.w, 2, type), b(call.b, 1, type), y(call.y, 2, type);
-    Buffer next[] = {row_of(call.next, row)...};
+    const int64_t row_bytes = call.row * static_cast<int64_t>(sizeof(float));
+    Buffer x(lines(call.x, call.sequences, call.x_next), 2, type), w(lines(call.w, call.taps, call.row), 2, type);
+    Buffer b(lines(call.b, 1, 0), 1, type), y(lines(call.y, call.sequences, call.y_next), 2, type);
+    Buffer next[] = {Buffer(lines(call.next + row * row_bytes, call.sequences, call.slot), 2, type)...};
     const float* p = call.parameters;
-    if (call.state.data == call.next.data)
+    if (call.state == call.next)
         return reinterpret_cast<InPlace>(step.in_place)(&error, &x.raw, &w.raw, &b.raw, p[0], p[1], p[2], &y.raw,
                                                         &next[row].raw...);
-    Buffer rows[] = {row_of(call.state, row)...};
+    Buffer rows[] = {Buffer(lines(call.state + row * row_bytes, call.sequences, call.slot), 2, type)...};
     return reinterpret_cast<Apart>(step.apart)(&error, &x.raw, &w.raw, &b.raw, p[0], p[1], p[2], &rows[row].raw...,
                                                &y.raw, &next[row].raw...);
 }

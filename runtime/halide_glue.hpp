@@ -43,13 +43,13 @@ int call_conv(const ConvKernel& kernel, const ConvCall& call, Form form, KernelE
 
 // One step of sequences, which moves their state on: a form of ConvKernel::steps. It checks nothing.
 struct StepCall {
-    View x;      // (i, n)
-    View w;      // (i, k), `taps` of them
-    View b;      // (i)
-    View y;      // (i, n)
-    View state;  // (i, row, n), `taps` - 1 rows
-    View next;   // what becomes of it: the same memory or memory of its own
-    int64_t taps;
+    const char *x, *w, *b;
+    char* y;
+    const char* state;  // `taps` - 1 rows a sequence
+    char* next;         // what becomes of it: the same memory or memory of its own
+    int64_t channels, sequences, taps;
+    int64_t row;                   // elements from tap to tap of w, and from row to row of a state
+    int64_t x_next, y_next, slot;  // elements from sequence to sequence of x, y and state
     const float* parameters;
 };
 int call_step(const ConvKernel& kernel, const StepCall& call, KernelError& error);

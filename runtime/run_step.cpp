@@ -66,23 +66,25 @@ class StepRunner final : public Runner {
             n1 = std::min(n + sequences, task.n1);
             for (int64_t c = task.c0, end; c < task.c1; c = end) {
                 end = epilogue_ ? end_of(c, task.c1, block_) : task.c1;
-                const Axis i{end - c, 1};
-                const char* x = job.x + (n * p_.x.n + c) * element_;
-                char* y = job.y + (n * p_.y.n + c) * element_;
-                StepCall call{};
-                call.x = {const_cast<char*>(x), {i, {n1 - n, p_.x.n}}};
-                call.w = {const_cast<char*>(job.weights) + c * element_, {i, {K, C}}};
-                call.b = {const_cast<char*>(job.bias) + c * element_, {i}};
-                call.y = {y, {i, {n1 - n, p_.y.n}}};
                 const int64_t at = (n - task.n0) * slot_bytes_ + c * element_;
-                call.state = {const_cast<char*>(job.context.rows) + at, {i, {K - 1, C}, {n1 - n, slot}}};
-                call.next = call.state;
-                call.next.data = job.context.next + at;
-                call.taps = K;
-                call.parameters = activation_.p;
+                char* y = job.y + (n * p_.y.n + c) * element_;
+                const StepCall call{.x = job.x + (n * p_.x.n + c) * element_,
+                                    .w = job.weights + c * element_,
+                                    .b = job.bias + c * element_,
+                                    .y = y,
+                                    .state = job.context.rows + at,
+                                    .next = job.context.next + at,
+                                    .channels = end - c,
+                                    .sequences = n1 - n,
+                                    .taps = K,
+                                    .row = C,
+                                    .x_next = p_.x.n,
+                                    .y_next = p_.y.n,
+                                    .slot = slot,
+                                    .parameters = activation_.p};
                 if (const int code = call_step(kernel_, call, *job.error)) return code;
                 if (!epilogue_) continue;
-                if (const int code = activate(reinterpret_cast<float*>(y), i.extent, n1 - n, p_.y.n, job)) return code;
+                if (const int code = activate(reinterpret_cast<float*>(y), end - c, n1 - n, p_.y.n, job)) return code;
             }
         }
         return 0;
