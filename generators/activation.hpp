@@ -116,20 +116,28 @@ inline Expr log1p(const Expr &t) {
     return s * z * polynomial(z, {0.666666746f, 0.39998877f, 0.286168844f, 0.214276582f, 0.243009344f}) + 2.0f * s;
 }
 
-// 1 + e^-x for -88 <= x <= 87: the hot path of silu. With FMA one constant for ln2 suffices (n (ln2 - float(ln2))
-// stays under 2.4e-7); without, the product must be exact.
-inline Expr one_plus_exp_minus(const Expr &x, bool fma) {
+// c with e^(u r) = (c + r) / (c - r), that is r / tanh(u r / 2), to 2e-9 of e^(u r) where |u r| <= 0.4; minimax in r*r
+// with c(0) = 2 / u; u is a power of two. Functions that divide anyway spend fewer multiply-adds on a quotient than on
+// a polynomial, and its additions have units of their own.
+inline Expr exp_quotient(const Expr &r, float u) {
+    return polynomial(r * r, {2.0f / u, 0.166665802f * u, -0.00276208855f * u * u * u});
+}
+
+// 1 / (1 + e^-x) as (c + r) / (c + r + 2^n (c - r)) with x = r - n ln2. With FMA one constant for ln2 suffices
+// (n (ln2 - float(ln2)) stays under 2.4e-7); without, the product must be exact. At -88.3 the divisor is Inf.
+inline Expr sigmoid(const Expr &v, bool fma) {
+    const Expr x = between(v, -88.3f, 88.0f);
     const Expr rounded = x * -kLog2e + (kMagic + 127.0f);
     const Expr n = sub(rounded, kMagic + 127.0f);
     const Expr r = fma ? n * 0.693147181f + x : add(x, mul(n, 0.693359375f)) - n * 2.12194440e-4f;
-    // Of -r, which is the remainder of -x.
-    const Expr p = r * r * polynomial(r, {0.499992281f, -0.166671157f, 0.0418905504f, -0.00831247773f}) + (1.0f - r);
-    return p * from_bits(bits(rounded) << 23) + 1.0f;
+    const Expr c = exp_quotient(r, 1.0f);
+    const Expr high = add(c, r);
+    return div(high, sub(c, r) * from_bits(bits(rounded) << 23) + high);
 }
 
-// v / (1 + e^-x). `v` carries NaN, so the bounds on x need not. Below -88 the quotient is under 4e-37: 0.
-inline Expr sigmoid_times(const Expr &v, const Expr &x, bool fma) {
-    return select(less(x, -88.0f), 0.0f, div(v, one_plus_exp_minus(between(x, -88.0f, 87.0f), fma)));
+// v / (1 + e^-x) with x <= -88.3 where v <= lo: there the factor is 0, which must not meet -Inf.
+inline Expr sigmoid_times(const Expr &v, float lo, const Expr &x, bool fma) {
+    return mul(at_least(v, lo), sigmoid(x, fma));
 }
 
 inline Expr relu(const Expr &v, const Expr &slope, const Expr &max_value, const Expr &threshold) {
@@ -150,27 +158,43 @@ inline Expr hard_gate(const Expr &v, const Expr &h, const Expr &scale, const Exp
     return select(mode == 0.0f, s, mul(s, at_least(v, floor)));
 }
 
-// v * Phi(v) through q = Phi(-|v|) = e^(-v*v/2) G(|v|), which keeps its relative error in the tail; v*v in two parts.
-inline Expr gelu(const Expr &v) {
+// v * Phi(v) = max(v, 0) - a q with a = |v| and q = Phi(-a) = e^(-a*a/2) G(a), which keeps its relative error in the
+// tail. a*a is head*head, which is exact, and a rest; w = a*a + 2n ln2, so that q = 2^n G (c - w) / (c + w). G is a
+// cubic over a quartic, minimax to 12.65 (beyond, q < 1e-36) on erfcx(a / sqrt 2) / 2 times what the constant for 2 ln2
+// errs by: 3.3e-7 (reweighted least squares in double, then a search among the neighbouring floats). Knuth's form of
+// the quartic takes two multiplications. 2^n is added to the exponent; what falls below the exponents is 0.
+inline Expr gelu(const Expr &v, bool fma) {
     const Expr a = at_most(magnitude(v), 14.5f);
     const Expr head = from_bits(bits(a) & u32(0xfffff000));
-    const Expr e = exp_normal(head * head * -0.5f, sub(a, head) * (a + head) * -0.5f);
-    const Expr t = div(1.0f, a * 0.33f + 1.0f);
-    const Expr q = e * polynomial(t, {6.33960735e-06f, 0.131478593f, 0.133680001f, 0.103721358f, 0.145839125f,
-                                      -0.106579423f, 0.291249216f, -0.321950346f, 0.148384646f, -0.0258295219f});
-    return select(less(v, 0.0f), mul(at_least(v, -14.5f), q), sub(v, mul(a, q)));
+    const Expr square = mul(head, head);
+    const Expr rounded = square * (-0.5f * kLog2e) + kMagic;
+    const Expr n = sub(rounded, kMagic);
+    const Expr rest = fma ? n * 1.38629436f + square : add(square, mul(n, 1.38671875f)) - n * 4.24385071e-4f;
+    const Expr w = add(mul(sub(a, head), add(a, head)), rest);
+    const Expr c = exp_quotient(w, 0.5f);
+    const Expr y = add(a, 3.03402948f) * a + 4.75348234f;
+    const Expr above = sub(c, w) * polynomial(a, {11.9648285f, 8.59461403f, 2.82193255f, 0.39888519f});
+    const Expr below = add(c, w) * (y * add(add(a, 0.884649694f), y) - 2.87109613f);
+    const Expr scaled = Halide::reinterpret<int32_t>(bits(above) + (bits(rounded) << 23));
+    const Expr q = div(Halide::reinterpret<float>(Halide::max(scaled, 0)), below);
+    return sub(at_least(v, 0.0f), mul(a, q));
 }
 
-// tanh (shrink = 0) or v - tanh v (shrink = 1), which below 1 share the odd series after its first term.
+// tanh (shrink = 0) or v - tanh v (shrink = 1; below 1 the odd series after its first term). tanh is
+// (e^2a - 1) / (e^2a + 1) of a = |v| with e^2a = 2^n (c + r) / (c - r). Near 0, where n = 0, r / c is left.
 inline Expr tanh(const Expr &v, const Expr &shrink, bool fma) {
-    const Expr a = magnitude(v);
+    const Expr a = at_most(magnitude(v), 10.0f);
+    const Expr rounded = a * (2.0f * kLog2e) + (kMagic + 126.0f);
+    const Expr n = sub(rounded, kMagic + 126.0f);
+    const Expr r = fma ? n * -0.346573591f + a : sub(a, mul(n, 0.3466796875f)) + n * 1.06097220e-4f;
+    const Expr c = exp_quotient(r, 2.0f);
+    const Expr p = mul(sub(from_bits(bits(rounded) << 23), 0.5f), add(c, r));  // (2^n - 1) / 2 times c + r
+    const Expr t = with_sign_of(div(add(p, r), add(p, c)), v);
     const Expr z = v * v;
     const Expr series =
-        mul(mul(v, z), polynomial(z, {-0.333333343f, 0.133333102f, -0.0539634228f, 0.0218295846f, -0.00869795121f,
-                                      0.00320695341f, -0.000923609012f, 0.00014282389f}));
-    const Expr t = with_sign_of(sub(1.0f, div(2.0f, one_plus_exp_minus(at_most(a, 10.0f) * -2.0f, fma))), v);
-    const Expr shrinks = shrink != 0.0f;
-    return select(less(a, 1.0f), select(shrinks, -series, add(v, series)), select(shrinks, sub(v, t), t));
+        mul(mul(v, z), polynomial(z, {0.333333343f, -0.133333102f, 0.0539634228f, -0.0218295846f, 0.00869795121f,
+                                      -0.00320695341f, 0.000923609012f, -0.00014282389f}));
+    return select(shrink != 0.0f, select(less(a, 1.0f), series, sub(v, t)), t);
 }
 
 inline Expr mish(const Expr &v) {
@@ -214,14 +238,13 @@ inline Halide::Expr activation_expr(const std::string &function, const Halide::E
     if (function == "elu") {
         return select(less(0.0f, v), mul(v, p2), mul(p0, expm1(div(v, p1))));
     }
-    if (function == "gelu") return gelu(v);
+    if (function == "gelu") return gelu(v, fma);
     if (function == "gelu_tanh") {
         const Expr x = between(v, -14.0f, 14.0f);
-        return sigmoid_times(at_least(v, -14.0f), x * (x * x * 0.0713548163f + 1.59576912f), fma);
+        return sigmoid_times(v, -14.0f, x * (x * x * 0.0713548163f + 1.59576912f), fma);
     }
-    if (function == "silu") return sigmoid_times(v, v, fma);
-    if (function == "sigmoid")
-        return select(less(v, -88.0f), 0.0f, div(1.0f, one_plus_exp_minus(between(v, -88.0f, 87.0f), fma)));
+    if (function == "silu") return sigmoid_times(v, -88.3f, v, fma);
+    if (function == "sigmoid") return sigmoid(v, fma);
     if (function == "tanh") return activation::tanh(v, p0, fma);
     if (function == "softplus") {
         const Expr x = mul(v, p0);

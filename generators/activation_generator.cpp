@@ -2,7 +2,12 @@
 //
 // y may be x: every element is read once and written once, by the vector that reads it. So the tail is predicated:
 // shifting the last vector inwards would apply the function twice, and rounding up would touch memory that is not ours.
+//
+// A function is one chain of dependent instructions as long as a core looks ahead. Several vectors at a time are
+// several chains whose instructions alternate.
 #include <Halide.h>
+
+#include <algorithm>
 
 #include "activation.hpp"
 
@@ -13,7 +18,8 @@ using namespace Halide;
 class ActivationGenerator : public Generator<ActivationGenerator> {
    public:
     GeneratorParam<std::string> function{"function", "clamp"};
-    GeneratorParam<int> vector_width{"vector_width", 8};  // on devices: threads of a thread block
+    // Lanes worked on at a time in rows that have as many; on devices: threads of a thread block.
+    GeneratorParam<int> vector_width{"vector_width", 8};
 
     // Index order (i, row); i is contiguous, rows lie anywhere.
     Input<Buffer<float, 2>> x{"x"};
@@ -36,9 +42,15 @@ class ActivationGenerator : public Generator<ActivationGenerator> {
                 .never_partition_all();
             return;
         }
-        y.vectorize(i, vector_width, TailStrategy::Predicate);
-        // Only celu divides its argument; elu and selu need not pay for it.
-        if (function.value() == "elu") y.specialize(p1 == 1.0f);
+        // What nearly every call asks for, without the rest: only celu divides its argument, only tanh_shrink shrinks.
+        const Expr common = function.value() == "elu" ? p1 == 1.0f : function.value() == "tanh" ? p0 == 0.0f : Expr();
+        const int lanes = get_target().natural_vector_size<float>();
+        if (vector_width > lanes) {
+            const Expr wide = y.dim(0).extent() >= vector_width;
+            y.specialize(common.defined() ? common && wide : wide).vectorize(i, vector_width, TailStrategy::Predicate);
+        }
+        y.vectorize(i, std::min<int>(vector_width, lanes), TailStrategy::Predicate);
+        if (common.defined()) y.specialize(common);
     }
 
    private:

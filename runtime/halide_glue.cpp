@@ -114,6 +114,8 @@ int call_activation(const ActivationRow& kernel, const float* p, float* values, 
                     int64_t row_stride, KernelError& error) {
     install_handlers();
     error.message[0] = 0;
+    // Rows without a gap are one row, with one tail.
+    if (row_stride == count) count *= rows, rows = 1;
     const View view{values, {{count, 1}, {rows, row_stride}}};
     Buffer in(view, 2, type_of(DWC_F32)), out(view, 2, type_of(DWC_F32));
     return reinterpret_cast<ActivationSignature>(kernel.function)(&error, &in.raw, p[0], p[1], p[2], &out.raw);

@@ -12,9 +12,12 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -23,6 +26,7 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kMax = std::numeric_limits<float>::max();
 constexpr double kFlushed = 2e-36;  // kernels may return 0 for results smaller than this
 constexpr unsigned kSeed = 20240131;
+constexpr size_t kWidest = 64;  // lanes that any kernel works on at a time
 
 float from_bits(uint32_t bits) {
     float v;
@@ -373,6 +377,92 @@ TEST(ActivationValues, FormulaOverAllExponents) {
     }
 }
 
+// Every 1021st float from 2^-30 to 2^10, both signs.
+std::vector<float> dense() {
+    std::vector<float> v;
+    for (uint32_t bits = 97u << 23; bits < 137u << 23; bits += 1021) {
+        v.push_back(from_bits(bits));
+        v.push_back(from_bits(bits | 0x80000000u));
+    }
+    return v;
+}
+
+// Rows `| name | error | error |` of docs/activations.md under a head of target names.
+std::map<std::string, std::map<std::string, double>> stated_errors() {
+    std::ifstream file(DWC_DOCS "/activations.md");
+    std::map<std::string, std::map<std::string, double>> stated;
+    std::vector<std::string> head;
+    for (std::string line; std::getline(file, line);) {
+        std::vector<std::string> cells;
+        std::istringstream text(line);
+        for (std::string cell; std::getline(text, cell, '|');) {
+            const size_t from = cell.find_first_not_of(" `"), to = cell.find_last_not_of(" `");
+            cells.push_back(from == std::string::npos ? "" : cell.substr(from, to - from + 1));
+        }
+        if (cells.size() < 3) {
+            head.clear();
+        } else if (cells[1] == "largest relative error") {
+            head = cells;
+        } else if (!head.empty() && cells.size() == head.size() && cells[1].find('-') == std::string::npos) {
+            for (size_t i = 2; i < cells.size(); ++i) stated[cells[1]][head[i]] = std::stod(cells[i]);
+        }
+    }
+    return stated;
+}
+
+TEST(ActivationValues, ErrorsAsTheDocumentationStates) {
+    const auto stated = stated_errors();
+    ASSERT_EQ(stated.size(), 4u);
+    const std::vector<float> x = dense();
+    for (const std::string& target : runnable_targets()) {
+        for (const dwc_activation activation : {DWC_SILU, DWC_SIGMOID, DWC_TANH, DWC_GELU}) {
+            const Case c = make_case(activation);
+            auto y = x;
+            apply(c, y.data(), static_cast<int64_t>(y.size()), target);
+            double worst = 0;
+            for (size_t i = 0; i < x.size(); ++i) {
+                const double want = expected(c, x[i]);
+                if (std::fabs(want) > kFlushed) worst = std::fmax(worst, std::fabs(y[i] / want - 1));
+            }
+            std::printf("%-16s %-8s %.2e\n", target.c_str(), c.label.c_str(), worst);
+            const auto& row = stated.at(c.label);
+            const auto column = row.find(target);  // devices have none
+            EXPECT_LE(worst, column == row.end() ? 1e-6 : column->second) << target << " " << c.label;
+            if (column == row.end()) continue;
+            EXPECT_GE(worst, 0.7 * column->second) << target << " " << c.label << ": state the smaller error";
+            EXPECT_LE(column->second, 1e-6);
+        }
+    }
+}
+
+// What rounding must not spoil: bounds, symmetry, exact zeros and limits at the infinities.
+TEST(ActivationValues, BoundsAndLimits) {
+    const std::vector<float> x = dense();
+    for (const std::string& target : runnable_targets()) {
+        auto tanh = x, sigmoid = x;
+        apply(make_case(DWC_TANH), tanh.data(), static_cast<int64_t>(x.size()), target);
+        apply(make_case(DWC_SIGMOID), sigmoid.data(), static_cast<int64_t>(x.size()), target);
+        for (size_t i = 0; i < x.size(); ++i) {
+            ASSERT_LE(std::fabs(tanh[i]), 1) << target << " at " << x[i];
+            ASSERT_EQ(tanh[i], -tanh[i ^ 1]) << target << " at " << x[i];
+            ASSERT_TRUE(sigmoid[i] >= 0 && sigmoid[i] <= 1) << target << " at " << x[i];
+        }
+        for (const auto& [activation, low, high] : {std::tuple{DWC_SILU, 0.0f, kInf},
+                                                    {DWC_GELU, 0.0f, kInf},
+                                                    {DWC_SIGMOID, 0.0f, 1.0f},
+                                                    {DWC_TANH, -1.0f, 1.0f}}) {
+            const Case c = make_case(activation);
+            std::array v = {-kInf, -kMax, -0.0f, kMax, kInf};
+            apply(c, v.data(), v.size(), target);
+            EXPECT_EQ(v[0], low) << target << " " << c.label;
+            EXPECT_EQ(v[1], low) << target << " " << c.label;
+            EXPECT_EQ(v[2], activation == DWC_SIGMOID ? 0.5f : 0.0f) << target << " " << c.label;
+            EXPECT_EQ(v[3], std::fmin(high, kMax)) << target << " " << c.label;
+            EXPECT_EQ(v[4], high) << target << " " << c.label;
+        }
+    }
+}
+
 // The checker itself: a second application, a lost NaN and an error of 1e-5 must not pass.
 TEST(ActivationValues, CheckerBites) {
     const Case silu = make_case(DWC_SILU);
@@ -396,7 +486,7 @@ TEST(ActivationValues, EveryLaneAndTail) {
             auto alone = pool;
             for (float& v : alone) apply(c, &v, 1, target);
             int wrong = 0;
-            for (size_t count = 1; count <= 3 * 16 + 5; ++count) {
+            for (size_t count = 1; count <= 2 * kWidest + 5; ++count) {
                 for (float* values : {memory.at_start(), memory.at_end(count)}) {
                     std::fill_n(memory.at_start(), memory.size(), poison);
                     for (size_t i = 0; i < count; ++i) values[i] = pool[(i + 3 * count) % pool.size()];
