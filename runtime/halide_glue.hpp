@@ -12,19 +12,20 @@ struct Axis {
 };
 
 // A strided view, axes innermost first as in generators/algorithm.hpp. Kernels take 32-bit extents and strides and
-// refuse spans of 2^31 elements and more: the plan slices larger problems.
+// count elements in 32 bits without asking whether they fit: the plan slices larger problems.
 struct View {
     void* data;
     Axis axis[4];
 };
 
 struct ConvCall {
-    View x;               // (i, j, n)
-    View w;               // (m, q, k)
-    View b;               // (m, q)
-    View y;               // (m, i, j, n)
-    const int32_t* taps;  // offsets of the taps along i (line families), `tap_count` of them
-    int32_t tap_count, max_tap;
+    View x;  // (i, j, n)
+    View w;  // (m, q, k)
+    View b;  // (m, q)
+    View y;  // (m, i, j, n)
+    // Offsets of the taps along i (line families), `tap_count` of them.
+    const int32_t* taps = nullptr;
+    int32_t tap_count = 0, max_tap = 0;
     // channels: the stride; width: elements between its taps; negative: taps lie in two planes in turns, -step elements
     // apart, neighbours within each; 0: as `taps` say
     int32_t step;

@@ -25,14 +25,18 @@ class ChannelsRunner final : public Runner {
         for (size_t g = 0; g < groups_.size(); ++g) add_stretches(static_cast<int>(g));
         cut(threads, {kernel_.v, 4 * int64_t{kernel_.t}, true});
         plan_staging();
+        for (const Stretch& s : stretches_)
+            blocks_.push_back(s.staged ? staged_blocks(s, p.given.channels) : straight_blocks(s, p.given.channels));
     }
 
     int run(const Task& task, const Job& job) const override {
         for (int64_t n = task.n0; n < task.n1; ++n)
             for (int64_t s = task.s0; s < task.s1; ++s) {
                 const Stretch& stretch = stretches_[s];
-                if (const int code =
-                        stretch.staged ? run_staged(stretch, n, task, job) : run_straight(stretch, n, task, job))
+                Blocks blocks = blocks_[s];
+                blocks.channels = std::min(blocks.channels, task.c1 - task.c0);
+                if (const int code = stretch.staged ? run_staged(stretch, blocks, n, task, job)
+                                                    : run_straight(stretch, blocks, n, task, job))
                     return code;
             }
         return 0;
@@ -46,7 +50,13 @@ class ChannelsRunner final : public Runner {
         Taps taps;
     };
 
+    // What one kernel call computes of a stretch, at most.
+    struct Blocks {
+        int64_t rows, channels, phases;
+    };
+
     std::vector<Group> groups_;
+    std::vector<Blocks> blocks_;  // one a stretch
     // Elements between neighbours: in one phase of x and of y, and between two phases of x.
     int64_t x_step_, y_step_, x_phase_;
     Phases dense_{1, 1, 1};  // staged rows keep their order
@@ -93,7 +103,7 @@ class ChannelsRunner final : public Runner {
     int call(const Block& b, void* x, int64_t x_step, int64_t x_phase, const Job& job) const {
         const dwc_problem& g = p_.given;
         const int64_t C = g.channels, M = g.depth_multiplier, K = b.taps.count;
-        ConvCall call{};
+        ConvCall call;
         call.x = {x, {{b.channels, 1}, {rows_read(b.rows, K), x_step}, {b.phases, x_phase}}};
         call.w = {const_cast<char*>(job.weights) + (b.taps.first * M * C + b.c) * element_,
                   {{M, C}, {b.channels, 1}, {K, M * C}}};
@@ -110,11 +120,10 @@ class ChannelsRunner final : public Runner {
         return 0;
     }
 
-    int run_straight(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
+    Blocks straight_blocks(const Stretch& s, int64_t C) const {
         const dwc_problem& g = p_.given;
-        const Group& group = groups_[s.group];
-        const int64_t C = task.c1 - task.c0, M = g.depth_multiplier, t = kernel_.t, v = kernel_.v;
-        int64_t rows = s.end - s.begin, channels = C, phases = group.count;
+        const int64_t M = g.depth_multiplier, t = kernel_.t, v = kernel_.v;
+        int64_t rows = s.end - s.begin, channels = C, phases = groups_[s.group].count;
         // In double: the product of dilation, stride and row length need not fit 64 bits where few rows are left.
         const double span =
             std::max(static_cast<double>(x_step_) * static_cast<double>(g.stride), static_cast<double>(y_step_));
@@ -129,24 +138,12 @@ class ChannelsRunner final : public Runner {
             rows = std::clamp(activation_tile / (channels * M) / t * t, t, rows);
             phases = 1;
         }
-        for (int64_t r = 0; r < group.count; r += phases)
-            for (int64_t i = s.begin; i < s.end; i += rows)
-                for (int64_t c = 0; c < C; c += channels) {
-                    Block b{n, group.first + r, std::min(phases, group.count - r), i, rows, 0, channels,
-                            {0, g.kernel_size}};
-                    b.i = std::min(i, s.end - rows);  // the last block overlaps the one before
-                    b.c = task.c0 + std::min(c, C - channels);
-                    const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
-                    const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
-                    if (const int code = call(b, const_cast<char*>(x), x_step_, x_phase_, job)) return code;
-                }
-        return 0;
+        return {rows, channels, phases};
     }
 
-    int run_staged(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
+    Blocks staged_blocks(const Stretch& s, int64_t C) const {
         const dwc_problem& g = p_.given;
-        const Group& group = groups_[s.group];
-        const int64_t C = task.c1 - task.c0, t = kernel_.t, v = kernel_.v;
+        const int64_t t = kernel_.t, v = kernel_.v;
         // Planes of outputs are no larger than what they are computed from.
         const int64_t planes = planar() ? g.depth_multiplier : 1;
         const int64_t room = std::max(tile_elements() / planes, staging_bytes_ / element_);
@@ -154,19 +151,52 @@ class ChannelsRunner final : public Runner {
         const int64_t fit = (room / v - g.kernel_size) / g.stride + 1;
         const int64_t rows = std::clamp(fit, t, s.end - s.begin), read = rows_read(rows);
         const int64_t channels = std::clamp(room / read / v * v, v, C);
-        const int64_t phases = std::clamp<int64_t>(room / (read * channels), 1, group.count);
-        for (int64_t r = 0; r < group.count; r += phases)
-            for (int64_t c = 0; c < C; c += channels)
-                for (int64_t i = s.begin; i < s.end; i += rows) {
-                    Block b{n, group.first + r, std::min(phases, group.count - r), 0, rows, 0, channels, {}};
-                    b.i = std::min(i, s.end - rows);
-                    b.c = task.c0 + std::min(c, C - channels);
+        return {rows, channels, std::clamp<int64_t>(room / (read * channels), 1, groups_[s.group].count)};
+    }
+
+    int run_straight(const Stretch& s, const Blocks& most, int64_t n, const Task& task, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const Group& group = groups_[s.group];
+        const int64_t C = task.c1 - task.c0;
+        for (int64_t r = 0; r < group.count; r += most.phases)
+            for (int64_t i = s.begin; i < s.end; i += most.rows)
+                for (int64_t c = 0; c < C; c += most.channels) {
+                    const Block b{n,
+                                  group.first + r,
+                                  std::min(most.phases, group.count - r),
+                                  std::min(i, s.end - most.rows),  // the last block overlaps the one before
+                                  most.rows,
+                                  task.c0 + std::min(c, C - most.channels),
+                                  most.channels,
+                                  {0, g.kernel_size}};
+                    const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
+                    const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
+                    if (const int code = call(b, const_cast<char*>(x), x_step_, x_phase_, job)) return code;
+                }
+        return 0;
+    }
+
+    int run_staged(const Stretch& s, const Blocks& most, int64_t n, const Task& task, const Job& job) const {
+        const dwc_problem& g = p_.given;
+        const Group& group = groups_[s.group];
+        const int64_t C = task.c1 - task.c0, read = rows_read(most.rows);
+        for (int64_t r = 0; r < group.count; r += most.phases)
+            for (int64_t c = 0; c < C; c += most.channels)
+                for (int64_t i = s.begin; i < s.end; i += most.rows) {
+                    const Block b{n,
+                                  group.first + r,
+                                  std::min(most.phases, group.count - r),
+                                  std::min(i, s.end - most.rows),
+                                  most.rows,
+                                  task.c0 + std::min(c, C - most.channels),
+                                  most.channels,
+                                  {}};
                     const Piece piece{group.start + g.stride * b.i,
                                       read,
                                       &dense_,
                                       group.length,
                                       x_step_,
-                                      channels,
+                                      b.channels,
                                       b.phases,
                                       x_phase_};
                     const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;

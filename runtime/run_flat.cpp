@@ -62,8 +62,8 @@ class FlatRunner final : public Runner {
         taps_ = phases_.offsets(plane(block_), g.channels);
     }
 
-    // Kernels refuse a view whose extents multiply to 2^31, even where it overlaps itself: periods of a staged block
-    // times the elements that one of them spans.
+    // Kernels count the elements of a view in 32 bits, as if it did not overlap itself: periods of a staged block times
+    // the elements that one of them spans.
     bool fits(int64_t steps) const {
         const int64_t span = period_ + phases_.count() * plane(steps) * p_.given.channels;
         return span <= largest_span / (steps / steps_);
@@ -74,7 +74,7 @@ class FlatRunner final : public Runner {
         const dwc_problem& g = p_.given;
         const int64_t M = g.depth_multiplier, K = g.kernel_size, P = period_;
         const int32_t last = *std::max_element(taps_.begin(), taps_.end());
-        ConvCall call{};
+        ConvCall call;
         call.x = {x, {{P + last, 1}, {periods, P}, {1, 0}}};
         call.w = {const_cast<char*>(job.weights), {{M, P}, {P, 1}, {K, M * P}}};
         call.b = {const_cast<char*>(job.bias), {{M, P}, {P, 1}}};

@@ -103,7 +103,7 @@ class WidthRunner final : public Runner {
     int call(const Rows& r, const Job& job) const {
         const dwc_problem& g = p_.given;
         const int64_t M = g.depth_multiplier, K = g.kernel_size;
-        ConvCall call{};
+        ConvCall call;
         call.x = r.x;
         // Packed (c, m, k): the taps of one output row side by side.
         call.w = {const_cast<char*>(job.weights) + (r.c * M * K + r.counted.first) * element_,

@@ -39,7 +39,7 @@ dwc::Form form(const Output& out, dwc::Form asked, dwc::KernelFunction ahead = k
                                  1,      16,    1,      4};
     static float nothing[1];
     const float parameters[3] = {};
-    dwc::ConvCall call{};
+    dwc::ConvCall call;
     call.x = {nothing, {{1, 1}, {1, 1}, {1, 1}}};
     call.w = {nothing, {{1, 1}, {1, 1}, {1, 1}}};
     call.b = {nothing, {{1, 1}, {1, 1}}};
