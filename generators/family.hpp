@@ -15,6 +15,7 @@ struct Kernel {
     Halide::Func y;  // y(m, i, j, n)
     Sum sum;
     Point point;
+    int lanes = 1, registers = 0;  // of f32 in a vector register, and how many there are
     std::vector<Halide::Expr> neighbours;  // family width: conditions under which taps lie side by side
     bool step_by_step = false;             // family channels: all taps of a step before the next step, see below
 };
@@ -39,8 +40,9 @@ void unroll_taps(Kernel &kernel, Tile tile) {
 
 // v positions of i by t of j by all of m: the tile of channels and of flat, which differ in what i and j are and in how
 // a tap is found. Taps go outside, which keeps the additions of one sum apart; step by step a tile of neighbouring taps
-// reads x just ahead of the sums instead of all of it first, so that larger tiles find registers.
-void tile_in_registers(Kernel &kernel);
+// reads x just ahead of the sums instead of all of it first, so that larger tiles find registers. With `march` > 1 so
+// many tiles follow each other along j before the next ones along i, which read the same weights.
+void tile_in_registers(Kernel &kernel, int march = 1);
 
 void schedule_channels(Kernel &kernel);
 void schedule_width(Kernel &kernel);

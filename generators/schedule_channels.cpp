@@ -16,11 +16,11 @@ namespace dwc {
 
 void schedule_channels(Kernel &kernel) { tile_in_registers(kernel); }
 
-void tile_in_registers(Kernel &kernel) {
+void tile_in_registers(Kernel &kernel, int march) {
     const Vars &v = kernel.v;
     const Point &p = kernel.point;
     Func &y = kernel.y, &sum = kernel.sum.sum;
-    Var io("io"), ii("ii"), jo("jo"), ji("ji");
+    Var io("io"), ii("ii"), jb("jb"), jo("jo"), ji("ji");
     const int steps = kernel.step_by_step ? 1 : p.t;  // summed together, and stored
 
     y.split(v.i, io, ii, p.v, TailStrategy::ShiftInwards).split(v.j, jo, ji, p.t, TailStrategy::ShiftInwards);
@@ -28,9 +28,14 @@ void tile_in_registers(Kernel &kernel) {
         y.reorder(ii, ji, v.m, io, jo, v.n).unroll(ji);
         sum.compute_at(y, v.m);
     } else {
-        y.reorder(v.m, ii, ji, io, jo, v.n).vectorize(ii).unroll(ji);
+        if (march > 1)
+            y.split(jo, jb, jo, march, TailStrategy::GuardWithIf).reorder(v.m, ii, ji, jo, io, jb, v.n);
+        else
+            y.reorder(v.m, ii, ji, io, jo, v.n);
+        y.vectorize(ii).unroll(ji);
         if (p.m > 1) y.vectorize(v.m);
-        sum.compute_at(y, kernel.step_by_step ? ji : io).bound_extent(v.m, p.m).unroll(v.m);
+        const Var tile = march > 1 ? jo : io;
+        sum.compute_at(y, kernel.step_by_step ? ji : tile).bound_extent(v.m, p.m).unroll(v.m);
     }
     sum.store_in(MemoryType::Register)
         .bound_extent(v.i, p.v)

@@ -8,6 +8,14 @@
 
 namespace dwc {
 
-void schedule_flat(Kernel &kernel) { tile_in_registers(kernel); }
+// With a fixed K and M > 1 a tile takes K * M vectors of weights, half as many as products: where they find registers,
+// they stay there over sixteen tiles. C = 12, K = 3, M = 3: 2.6 to 1.9 us with a busy neighbour, 1.95 to 1.9 without
+// one.
+void schedule_flat(Kernel &kernel) {
+    const Point &p = kernel.point;
+    const int weights = (p.k + 1) * p.m * p.v / kernel.lanes;  // and bias
+    const bool march = p.k > 0 && p.m > 1 && weights + accumulators(p, kernel.lanes) <= kernel.registers - 4;
+    tile_in_registers(kernel, march ? 16 : 1);
+}
 
 }  // namespace dwc
