@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "activation.hpp"
+#include "fewer_checks.hpp"
 
 namespace {
 
@@ -51,6 +52,7 @@ class ActivationGenerator : public Generator<ActivationGenerator> {
         }
         y.vectorize(i, std::min<int>(vector_width, lanes), TailStrategy::Predicate);
         if (common.defined()) y.specialize(common);
+        if (get_target().arch == Target::X86) get_pipeline().add_custom_lowering_pass(new dwc::FewerChecks);
     }
 
    private:

@@ -199,8 +199,9 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             const double tile = k.v * k.t;
             outputs = C * M * round_up(rows, tile);
             per_tap = std::max(1.45, 0.3 * waiting);  // a load that crosses cache lines for every product
-            // Taps in pairs, of which one is shifted; with stride 2 every other tap is its neighbour.
-            if (k.k == 0 && k.block == 2) per_tap = g.stride == 1 ? 1.27 : 1.7;
+            // Taps in pairs, of which one is shifted; with stride 2 every other tap is its neighbour, and few taps have no
+            // pairs to gain from.
+            if (k.k == 0 && k.block == 2) per_tap = g.stride > 1 ? 1.7 : K < 8 ? 1.45 : 1.27;
             if (rows < tile) fixed += 4;
             if (g.stride > 1) fixed += 4;
             fixed += 200 * lanes / std::max(rows, tile);  // one row after the other
