@@ -12,7 +12,7 @@ struct Axis {
 };
 
 // A strided view, axes innermost first as in generators/algorithm.hpp. Kernels take 32-bit extents and strides and
-// count elements in 32 bits without asking whether they fit: the plan slices larger problems.
+// refuse spans of 2^31 elements and more: the plan slices larger problems.
 struct View {
     void* data;
     Axis axis[4];

@@ -62,8 +62,8 @@ class FlatRunner final : public Runner {
         taps_ = phases_.offsets(plane(block_), g.channels);
     }
 
-    // Kernels count the elements of a view in 32 bits, as if it did not overlap itself: periods of a staged block times
-    // the elements that one of them spans.
+    // Kernels refuse a view whose extents multiply to 2^31, even where it overlaps itself: periods of a staged block
+    // times the elements that one of them spans.
     bool fits(int64_t steps) const {
         const int64_t span = period_ + phases_.count() * plane(steps) * p_.given.channels;
         return span <= largest_span / (steps / steps_);
