@@ -18,8 +18,7 @@ namespace dwc {
 // hint of data that is used once, which keeps them out of the second-level cache; cmake/run_generator.cmake changes it.
 class ReadAhead : public Halide::Internal::IRMutator {
    public:
-    ReadAhead(const Point &point, Halide::Type type, bool outputs)
-        : point_(point), type_(type), outputs_(outputs) {}
+    ReadAhead(const Point &point, Halide::Type type, bool outputs) : point_(point), type_(type), outputs_(outputs) {}
 
    protected:
     using IRMutator::visit;
