@@ -10,6 +10,8 @@
 #include "family.hpp"
 #include "fewer_checks.hpp"
 #include "read_ahead.hpp"
+#include "row_direction.hpp"
+#include "row_ends.hpp"
 #include "shift_loads.hpp"
 #include "space.hpp"
 
@@ -27,8 +29,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     GeneratorParam<int> v{"v", 16};
     GeneratorParam<int> t{"t", 8};
     GeneratorParam<int> block{"block", 4};
-    // width: elements between neighbouring taps. 0: at run time, `step` or `taps` say; -1: `taps` say; -2: they take two
-    // halves of a row in turns.
+    // width: elements between neighbouring taps. 0: at run time, `step` or `taps` say; -1: `taps` say; -2: they take
+    // two halves of a row in turns.
     GeneratorParam<int> apart{"apart", 0};
     // channels: what a tile fetches for the next block of rows. 0: nothing; 1: x; 2: x and y.
     GeneratorParam<int> ahead{"ahead", 0};
@@ -50,6 +52,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         const dwc::Point &p = kernel_.point;
         kernel_.lanes = get_target().natural_vector_size<float>();
         kernel_.registers = dwc::vector_registers(get_target().arch == Target::X86, kernel_.lanes);
+        kernel_.ends =
+            dwc::computes_ends(p.family, x.type() == Float(32), get_target().arch == Target::X86, kernel_.lanes);
         check(p);
         const dwc::Vars &at = kernel_.v;
         const bool channels = p.family == "channels", width = p.family == "width";
@@ -88,7 +92,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         }
         const Expr q = width ? Expr(at.j) : Expr(at.i);
         kernel_.sum = dwc::depthwise(
-            at, cast<float>(b(at.m, loads_bias(p) ? q + at.j * (step - 1) : q)), [=](const Expr &k) { return cast<float>(x_at(k)); },
+            at, cast<float>(b(at.m, loads_bias(p) ? q + at.j * (step - 1) : q)),
+            [=](const Expr &k) { return cast<float>(x_at(k)); },
             [=, this](const Expr &k) { return cast<float>(w(at.m, q, k)); }, p.k, w.dim(2).extent(), p.block,
             has_fma() ? dwc::Fused::contracted : dwc::Fused::no);
 
@@ -111,10 +116,17 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
             if (whole) setenv("HL_LLVM_ARGS", "-disable-vector-combine", 0);
             get_pipeline().add_custom_lowering_pass(new dwc::ShiftLoads("x", whole));
         }
+        const int tile = kernel_.point.v * kernel_.point.t;
+        if (kernel_.ends) {
+            const int copied_at_once = kernel_.point.k > 0 ? 0 : kernel_.lanes;
+            get_pipeline().add_custom_lowering_pass(new dwc::RowEnds(tile, copied_at_once));
+        }
         // Measured on x86; without these checks LLVM makes longer loops for ARM (K = 3 on cortex-a76: 80 to 77 %).
-        if (get_target().arch == Target::X86) get_pipeline().add_custom_lowering_pass(new dwc::FewerChecks);
-        if (ahead > 0)
-            get_pipeline().add_custom_lowering_pass(new dwc::ReadAhead(kernel_.point, x.type(), ahead > 1));
+        if (get_target().arch == Target::X86)
+            get_pipeline().add_custom_lowering_pass(new dwc::FewerChecks(kernel_.ends));
+        if (ahead > 0) get_pipeline().add_custom_lowering_pass(new dwc::ReadAhead(kernel_.point, x.type(), ahead > 1));
+        if (name == "width" && get_target().arch == Target::X86 && dwc::RowDirection::pays(tile))
+            get_pipeline().add_custom_lowering_pass(new dwc::RowDirection);
     }
 
    private:
@@ -149,7 +161,8 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     // Every buffer starts at 0. The axis with stride 1 is i, but in y with a fixed M > 1, where the M outputs of one
     // channel lie side by side; weights and bias are packed with their channels side by side in every case.
     void bind_buffers(const dwc::Point &p) {
-        for (int d = 0; d < 3; ++d) x.dim(d).set_min(0), w.dim(d).set_min(0);
+        for (int d = 0; d < 3; ++d) w.dim(d).set_min(0);
+        for (int d = kernel_.ends ? 1 : 0; d < 3; ++d) x.dim(d).set_min(0);
         for (int d = 0; d < 4; ++d) y.dim(d).set_min(0);
         b.dim(0).set_min(0).set_stride(Expr());
         b.dim(1).set_min(0);

@@ -15,8 +15,9 @@ struct Kernel {
     Halide::Func y;  // y(m, i, j, n)
     Sum sum;
     Point point;
-    int lanes = 1, registers = 0;  // of f32 in a vector register, and how many there are
+    int lanes = 1, registers = 0;          // of f32 in a vector register, and how many there are
     std::vector<Halide::Expr> neighbours;  // family width: conditions under which taps lie side by side
+    bool ends = false;                     // family width: rows with padding, see row_ends.hpp
     bool step_by_step = false;             // family channels: all taps of a step before the next step, see below
 };
 

@@ -6,8 +6,9 @@
 // are interleaved once, when the tile is stored.
 //
 // Rows of 512 channels and multiples lie in the same sets of a first-level cache, and so do the outputs where x and y
-// start alike: few rows of two registers do better there than many of one. Zen 4, x and y in L2, GF/s with (v, t) = (16,
-// 12), (16, 8), (32, 7): 512 channels, K = 31: 91, 93, 106; 1024: 40, 48, 72; 1000: 88, 97, 94; 192: 111, 111, 107.
+// start alike: few rows of two registers do better there than many of one. Zen 4, x and y in L2, GF/s with (v, t) =
+// (16, 12), (16, 8), (32, 7): 512 channels, K = 31: 91, 93, 106; 1024: 40, 48, 72; 1000: 88, 97, 94; 192: 111, 111,
+// 107.
 #include "family.hpp"
 
 using namespace Halide;

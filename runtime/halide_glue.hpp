@@ -1,4 +1,5 @@
-// The only door to Halide: builds halide_buffer_t from plain views, calls kernels, catches their errors. Nothing of Halide is visible through it.
+// The only door to Halide: builds halide_buffer_t from plain views, calls kernels, catches their errors. Nothing of
+// Halide is visible through it.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,13 @@ struct ConvCall {
     View y;  // (m, i, j, n)
     // Offsets of the taps along i (line families), `tap_count` of them.
     const int32_t* taps = nullptr;
-    int32_t tap_count = 0, max_tap = 0;
+    int32_t tap_count = 0, max_tap = 0;  // the largest of them; with `ends` of any kernel of family width
     // channels: the stride; width: elements between its taps; negative: taps lie in two planes in turns, -step elements
     // apart, neighbours within each; 0: as `taps` say
     int32_t step;
+    // Position of the first element of a row of x along i, where output 0 has tap 0 at position 0; not 0 only for
+    // kernels with `ends`.
+    int64_t x_first = 0;
     const float* parameters;  // three, of the fused activation
 };
 

@@ -5,6 +5,7 @@
 
 #include "cpu_features.hpp"
 #include "device.hpp"
+#include "space.hpp"
 
 #define DWC_STEP(symbol, taps) symbol##_step##taps(), symbol##_step##taps##_apart()
 #define DWC_KERNEL(symbol, ...)                                                                              \
@@ -38,21 +39,21 @@ constexpr ConvKernel conv_table[] = {
     ConvKernel::Step { built ? symbol : nullptr, built ? symbol##_apart : nullptr }
 #define DWC_KERNEL(symbol, ahead, stream, step2, step3, step4, name, family, target, activation, dtype, k, stride, m, \
                    v, t, block, recorded)                                                                             \
-    {symbol,                                                                                                            \
-     ahead ? symbol##_ahead : nullptr,                                                                                  \
-     stream ? symbol##_stream : nullptr,                                                                                \
-     name,                                                                                                              \
-     Family::family,                                                                                                    \
-     target,                                                                                                            \
-     #activation,                                                                                                       \
-     dtype,                                                                                                             \
-     k,                                                                                                                 \
-     stride,                                                                                                            \
-     m,                                                                                                                 \
-     v,                                                                                                                 \
-     t,                                                                                                                 \
-     block,                                                                                                             \
-     recorded != 0,                                                                                                     \
+    {symbol,                                                                                                          \
+     ahead ? symbol##_ahead : nullptr,                                                                                \
+     stream ? symbol##_stream : nullptr,                                                                              \
+     name,                                                                                                            \
+     Family::family,                                                                                                  \
+     target,                                                                                                          \
+     #activation,                                                                                                     \
+     dtype,                                                                                                           \
+     k,                                                                                                               \
+     stride,                                                                                                          \
+     m,                                                                                                               \
+     v,                                                                                                               \
+     t,                                                                                                               \
+     block,                                                                                                           \
+     recorded != 0,                                                                                                   \
      {DWC_STEP(step2, symbol##_step2), DWC_STEP(step3, symbol##_step3), DWC_STEP(step4, symbol##_step4)}},
 #define DWC_ACTIVATION_KERNEL(...)
 #include "kernels.inc"
@@ -116,6 +117,11 @@ const char* family_name(Family family) {
             return "gpuncl";
     }
     return "unknown";
+}
+
+bool ConvKernel::ends() const {
+    const Target& t = target_table[static_cast<size_t>(target)];
+    return computes_ends(family_name(family), dtype == DWC_F32, std::string_view(t.processor) == "x86_64", t.lanes);
 }
 
 std::span<const Target> targets() { return target_table; }

@@ -31,9 +31,9 @@ enum class Family { channels, width, flat, gpunlc, gpuncl };
 const char* family_name(Family family);
 inline bool on_device(Family family) { return family == Family::gpunlc || family == Family::gpuncl; }
 
-// Forms of a kernel for problems of different size; the bits are the same. plain: for what lies in the caches of a core.
-// ahead: fetches rows of x and y into them ahead of use. stream: stores y around the caches, and fetches rows of x in
-// family channels.
+// Forms of a kernel for problems of different size; the bits are the same. plain: for what lies in the caches of a
+// core. ahead: fetches rows of x and y into them ahead of use. stream: stores y around the caches, and fetches rows of
+// x in family channels.
 enum class Form { plain, ahead, stream };
 
 using KernelFunction = void (*)();  // called through halide_glue only, which knows the real signatures
@@ -49,6 +49,8 @@ struct ConvKernel {
     int k, stride, m;       // 0: at run time
     int v, t, block;        // the point, see schedules/space.hpp
     bool recorded = false;  // for records and tuning: the default order takes it where nothing else is eligible
+
+    bool ends() const;  // it computes the ends of padded rows itself: ConvCall::x_first
 
     // flat: one step of sequences with 2, 3 or 4 taps, their state moved on in place and to other memory, or nullptr.
     struct Step {

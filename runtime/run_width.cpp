@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plan.hpp"
+#include "space.hpp"
 #include "stage.hpp"
 
 namespace dwc {
@@ -49,6 +50,11 @@ class WidthRunner final : public Runner {
 
     void add_stretches() {
         const dwc_problem& g = p_.given;
+        if (kernel_.ends() && g.stride == 1 && !g.stateful && p_.out_length >= tile_ &&
+            p_.effective_kernel - 1 <= max_reach_of_ends) {
+            stretches_.push_back({0, p_.out_length, false, 0});
+            return;
+        }
         cut_row(p_.out_length, -g.pad_left, g.stride, p_.effective_kernel - 1, g.length, tile_, g.stride == 1, 0,
                 &stretches_);
     }
@@ -97,7 +103,8 @@ class WidthRunner final : public Runner {
         Taps counted;
         int64_t c, channels, outputs;
         char* y;
-        int64_t y_m, y_c;  // elements between outputs of a channel and between channels
+        int64_t y_m, y_c;     // elements between outputs of a channel and between channels
+        int64_t x_first = 0;  // see ConvCall
     };
 
     int call(const Rows& r, const Job& job) const {
@@ -112,7 +119,9 @@ class WidthRunner final : public Runner {
         call.y = {r.y, {{M, r.y_m}, {r.outputs, 1}, {r.channels, r.y_c}, {1, 0}}};
         call.taps = r.taps->data();
         call.tap_count = static_cast<int32_t>(r.taps->empty() ? 0 : r.counted.count);
-        call.max_tap = call.tap_count ? *std::max_element(call.taps, call.taps + call.tap_count) : 0;
+        call.max_tap = static_cast<int32_t>(p_.effective_kernel - 1);
+        if (call.tap_count) call.max_tap = *std::max_element(call.taps, call.taps + call.tap_count);
+        call.x_first = r.x_first;
         call.step = step();
         call.parameters = activation_.p;
         if (const int code = Runner::call(call, r.outputs, r.channels, r.y_c, job)) return code;
@@ -143,11 +152,23 @@ class WidthRunner final : public Runner {
             const int64_t block = std::min(channels, task.c1 - c);
             for (int64_t i = s.begin; i < s.end; i += outputs) {
                 const int64_t t = std::min(i, s.end - outputs);
-                const char* x = job.x + (n * p_.x.n + c * p_.x.c + t - g.pad_left) * element_;
-                const View view{const_cast<char*>(x),
-                                {{outputs + p_.effective_kernel - 1, 1}, {block, p_.x.c}, {1, 0}}};
-                const Rows rows{view,  &straight_taps_, {0, g.kernel_size},   c,     block,
-                                outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
+                // What the outputs read of the row, [first, last) counted from their first tap's element on.
+                const int64_t from = t - g.pad_left, reach = outputs + p_.effective_kernel - 1;
+                const int64_t first = std::clamp<int64_t>(-from, 0, reach);
+                const int64_t last = std::clamp<int64_t>(g.length - from, first, reach);
+                const int64_t at = std::min(from + first, g.length);
+                const char* x = job.x + (n * p_.x.n + c * p_.x.c + at) * element_;
+                const View view{const_cast<char*>(x), {{last - first, 1}, {block, p_.x.c}, {1, 0}}};
+                const Rows rows{view,
+                                &straight_taps_,
+                                {0, g.kernel_size},
+                                c,
+                                block,
+                                outputs,
+                                y_at(job, n, c, t),
+                                p_.y.c,
+                                M * p_.y.c,
+                                first};
                 if (const int code = call(rows, job)) return code;
             }
         }
@@ -176,8 +197,7 @@ class WidthRunner final : public Runner {
     void copy_out(const char* tile, int64_t outputs, const Stretch& s, int64_t n, int64_t c, int64_t channels,
                   const Job& job) const {
         for (int64_t q = 0; q < channels * p_.given.depth_multiplier; ++q)
-            copy(job, y_at(job, n, c, s.begin) + q * p_.y.c * element_, tile + q * outputs * element_,
-                 s.end - s.begin);
+            copy(job, y_at(job, n, c, s.begin) + q * p_.y.c * element_, tile + q * outputs * element_, s.end - s.begin);
     }
 
     int run_staged(const Stretch& s, int64_t n, const Task& task, const Job& job) const {
@@ -197,8 +217,8 @@ class WidthRunner final : public Runner {
                 const Piece piece{t * g.stride - g.pad_left, steps, &phases_, g.length, 1, 1, block, p_.x.c};
                 fill(job, job.x + (n * p_.x.n + c * p_.x.c) * element_, piece, {piece.first, g.stride, 0, c, 1});
                 const View view{job.scratch, {{row, 1}, {block, row}, {1, 0}}};
-                Rows rows{view,  &staged_taps_, {0, g.kernel_size},   c,     block,
-                          outputs, y_at(job, n, c, t), p_.y.c, M * p_.y.c};
+                Rows rows{view,   &staged_taps_, {0, g.kernel_size}, c, block, outputs, y_at(job, n, c, t),
+                          p_.y.c, M * p_.y.c};
                 if (short_rows)
                     rows.y = job.scratch + block * row * element_, rows.y_m = outputs, rows.y_c = M * outputs;
                 if (const int code = call_staged(rows, piece.first, job)) return code;

@@ -39,7 +39,9 @@ class Lister final : public Recorder {
     void conv(const ConvCall& c) override {
         dwc_step step{};
         step.kind = DWC_STEP_CONV;
-        step.as.conv = {view(c.x), view(c.w), view(c.b), view(c.y), c.taps, c.tap_count, c.max_tap, c.step};
+        step.as.conv = {view(c.x), view(c.w), view(c.b),
+                        view(c.y), c.taps,    c.tap_count,
+                        c.max_tap, c.step,    static_cast<int32_t>(c.x_first)};
         tell(step);
     }
     void spread(const void* planes, const View& y) override {

@@ -23,6 +23,13 @@ struct Point {
     int block = 4;           // taps unrolled where K is known at run time only; on devices: threads of a thread block
 };
 
+// Whether a kernel computes the ends of padded rows itself instead of reading them from a copy with zeros: from AVX on,
+// where a load that leaves out what lies outside a row is one instruction. Up to the largest offset of a tap below.
+inline bool computes_ends(std::string_view family, bool f32, bool x86, int lanes) {
+    return family == "width" && f32 && x86 && lanes >= 8;
+}
+constexpr int max_reach_of_ends = 512;
+
 inline bool is_device_family(std::string_view family) { return family == "gpunlc" || family == "gpuncl"; }
 
 // Vector registers of f32 that the accumulators of one tile take.

@@ -10,7 +10,10 @@ the function's flow graph that holds no other. A finding is
   spill           in an innermost loop, a vector register stored to the stack, or a vector load from a stack slot that
                   the same loop stores to
   stack operand   in an innermost loop, any other vector load from the stack: a value that never changes there and found
-                  no register. In activation kernels (dwc_k_activation_*) these are constants: counted, not refused
+                  no register. In activation kernels (dwc_k_activation_*) these are constants, and the loops of family width
+                  that load with masks run once or twice a row: counted, not refused
+Family width copies the ends of rows to an array on the stack and works on that: accesses with an index, which no
+compiler makes for registers that it spills, are counted there, too.
 Scalars kept on the stack in loops (bounds, row pointers) are counted, not refused.
 
 Prints one line per finding and a summary. Exit code: 0 no finding; 1 findings; 2 nothing to judge (no such function, or
@@ -27,6 +30,7 @@ JUMP = re.compile(r"^(?:j\w+|b|b\.\w+|cbn?z|tbn?z)\s+(?:[^<]*[\s,])?(?:0x)?([0-9
 ALWAYS = re.compile(r"^(?:jmpq?|b)\s")
 LEAVES = re.compile(r"^(?:(?:rep[nz]* )?retq?|jmpq?\s+\*|ud2|br|brk)\b")
 GATHER = re.compile(r"^vp?(?:gather|scatter)")
+MASKED_LOAD = re.compile(r"^vp?maskmov\w+\s+[^%]*\(|^vmov[a-z0-9]+\s+[^%]*\(.*\{%k\d\}\s*\{z\}$")
 LANE_LOAD = re.compile(r"^(?:v?(?:insertps|pinsr[bwdq])\s.*\(|ld1\s+\{[^}]*\}\[)")
 
 X86_VECTOR = re.compile(r"%([xyz])mm\d")
@@ -201,7 +205,7 @@ def overlap(a, b):
 
 
 def findings(name, body, arm):
-    """(loops, findings, stack operands of an activation kernel, scalar accesses) of one function."""
+    """(loops, findings, allowed accesses to vectors, accesses to scalars) of one function."""
     start = body[0][0]
     found, operands, scalars = [], 0, 0
     for address, text in body:
@@ -220,13 +224,20 @@ def findings(name, body, arm):
                 if access:
                     accesses.append((address, text, access))
                 frame.step(text)
+        width = name.startswith("dwc_k_width_")
+        if width and not arm:
+            arrays = [a for a in accesses if a[2][3] and a[2][1] is None]
+            operands += len(arrays)
+            accesses = [a for a in accesses if a not in arrays]
+        constants = name.startswith("dwc_k_activation_") or (
+            width and any(MASKED_LOAD.match(text) for first, end in loop for _, text in body[first:end]))
         stores = [access for _, _, access in accesses if access[4]]
         for address, text, access in accesses:
             if not access[3]:
                 scalars += 1
             elif access[4] or any(overlap(access, s) for s in stores):
                 found.append(f"{name}+{address - start:#x}: spill in a loop: {text}")
-            elif name.startswith("dwc_k_activation_"):
+            elif constants:
                 operands += 1
             else:
                 found.append(f"{name}+{address - start:#x}: stack operand in a loop: {text}")
@@ -259,7 +270,7 @@ def main():
     kinds = ", ".join(f"{sum(f': {kind}' in line for line in bad)} {kind}s"
                       for kind in ("gather", "spill", "stack operand"))
     print(f"{count} functions, {loops} innermost loops, {len(bad)} findings ({kinds}); "
-          f"allowed: {operands} stack operands in loops of activations, {scalars} scalar stack accesses in loops")
+          f"allowed: {operands} stack operands in loops of activations and ends of rows, {scalars} scalar stack accesses in loops")
     if loops == 0:
         print("nothing was read: wrong file or wrong objdump?")
         return 2

@@ -64,7 +64,8 @@ struct Recording {
                                       shape_of(c.y, 4),
                                       {c.taps, c.taps + c.tap_count},
                                       c.max_tap,
-                                      c.step};
+                                      c.step,
+                                      c.x_first};
                 node.shape = index_in(&program.calls, shape);
                 put(0, c.x.at), put(1, c.w.at), put(2, c.b.at), put(3, c.y.at);
                 int64_t last = 0;

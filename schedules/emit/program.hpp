@@ -18,7 +18,7 @@ struct Shape {
 struct ConvShape {
     Shape x, w, b, y;
     std::vector<int32_t> taps;
-    int32_t max_tap, step;
+    int32_t max_tap, step, x_first;
     bool operator==(const ConvShape &) const = default;
 };
 struct Piece {

@@ -17,11 +17,12 @@ std::string integers(const std::vector<T> &values) {
     return text;
 }
 
-std::string axes(const Shape &shape, int rank) {
+// `first`: the position of the first element along axis 0.
+std::string axes(const Shape &shape, int rank, int64_t first = 0) {
     std::string text = "{";
     for (int d = 0; d < rank; ++d)
-        text +=
-            (d ? ", " : "") + std::string("{0, ") + number(shape.extent[d]) + ", " + number(shape.stride[d]) + ", 0}";
+        text += (d ? ", {" : "{") + number(d ? 0 : first) + ", " + number(shape.extent[d]) + ", " +
+                number(shape.stride[d]) + ", 0}";
     return text + "}";
 }
 
@@ -51,7 +52,7 @@ std::string tables(const Unit &unit) {
     for (size_t i = 0; i < p.calls.size(); ++i) {
         const ConvShape &c = p.calls[i];
         const auto taps = static_cast<int64_t>(c.taps.empty() ? 1 : c.taps.size());
-        text += "    {" + axes(c.x, 3) + ",\n     " + axes(c.w, 3) + ",\n     " + axes(c.b, 2) + ",\n     " +
+        text += "    {" + axes(c.x, 3, c.x_first) + ",\n     " + axes(c.w, 3) + ",\n     " + axes(c.b, 2) + ",\n     " +
                 axes(c.y, 4) + ",\n     {{0, " + number(taps) + ", 1, 0}}, " + layer + "_taps" + number(i) + ", " +
                 number(c.max_tap) + ", " + number(c.step) + "},\n";
     }

@@ -1,0 +1,127 @@
+// Kernels that compute the ends of padded rows themselves (generators/row_ends.hpp): bits of a kernel that finds the
+// same row with its zeros in memory, and no touch of what lies outside the row.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "halide_glue.hpp"
+#include "registry.hpp"
+#include "space.hpp"
+
+namespace {
+
+// One page of floats between two that nobody may touch.
+class Page {
+   public:
+    Page() : bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+        void* memory = mmap(nullptr, 3 * bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) throw std::bad_alloc();
+        base_ = static_cast<char*>(memory);
+        if (mprotect(base_ + bytes_, bytes_, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+    }
+    ~Page() { munmap(base_, 3 * bytes_); }
+    Page(const Page&) = delete;
+    float* data() const { return reinterpret_cast<float*>(base_ + bytes_); }
+    int64_t size() const { return static_cast<int64_t>(bytes_ / sizeof(float)); }
+
+   private:
+    size_t bytes_;
+    char* base_;
+};
+
+std::vector<const dwc::ConvKernel*> kernels() {
+    std::vector<const dwc::ConvKernel*> all;
+    for (const dwc::ConvKernel& k : dwc::conv_kernels())
+        if (dwc::targets()[k.target].supported() && k.ends()) all.push_back(&k);
+    return all;
+}
+
+class RowEnds : public testing::Test {
+   protected:
+    void SetUp() override {
+        if (kernels().empty()) GTEST_SKIP() << "no kernel of this CPU computes the ends of rows";
+        std::mt19937 random(1);
+        for (auto* values : {&row_, &weights_})
+            for (float& f : *values) f = std::uniform_real_distribution<float>(-1, 1)(random);
+    }
+
+    // One row of `outputs` outputs, of `taps` taps `apart` apart, the first of which reads position 0. The row of
+    // `length` elements begins at position `first`.
+    std::vector<float> run(const dwc::ConvKernel& kernel, float* x, int64_t first, int64_t length, int64_t outputs,
+                           int64_t taps, int64_t apart) {
+        std::vector<int32_t> offsets;
+        for (int64_t k = 0; k < taps; ++k) offsets.push_back(static_cast<int32_t>(k * apart));
+        const float parameters[3] = {-0.5f, 0.5f, 0};
+        std::vector<float> y(static_cast<size_t>(outputs));
+        dwc::ConvCall call;
+        call.x = {x, {{length, 1}, {1, length}, {1, 0}}};
+        call.w = {weights_.data(), {{1, taps}, {1, taps}, {taps, 1}}};
+        call.b = {weights_.data(), {{1, 1}, {1, 1}}};
+        call.y = {y.data(), {{1, outputs}, {outputs, 1}, {1, outputs}, {1, 0}}};
+        call.taps = offsets.data();
+        call.tap_count = kernel.k ? 0 : static_cast<int32_t>(taps);
+        call.max_tap = offsets.back();
+        call.step = static_cast<int32_t>(apart);
+        call.x_first = first;
+        call.parameters = parameters;
+        dwc::KernelError error;
+        EXPECT_EQ(dwc::call_conv(kernel, call, dwc::Form::plain, error), 0) << kernel.name << ": " << error.message;
+        return y;
+    }
+
+    // The row lies at the end of its page, or at the start.
+    void compare(const dwc::ConvKernel& kernel, bool at_end, int64_t first, int64_t length, int64_t outputs,
+                 int64_t taps, int64_t apart) {
+        const int64_t reach = outputs + (taps - 1) * apart;
+        float* x = page_.data() + (at_end ? page_.size() - length : 0);
+        std::memcpy(x, row_.data(), static_cast<size_t>(length) * sizeof(float));
+        std::vector<float> extended(static_cast<size_t>(reach), 0.0f);
+        for (int64_t i = 0; i < length; ++i)
+            if (first + i >= 0 && first + i < reach) extended[static_cast<size_t>(first + i)] = x[i];
+        const auto is = run(kernel, x, first, length, outputs, taps, apart);
+        const auto should = run(kernel, extended.data(), 0, reach, outputs, taps, apart);
+        EXPECT_EQ(std::memcmp(is.data(), should.data(), is.size() * sizeof(float)), 0)
+            << kernel.name << ": " << length << " elements from " << first << " on, " << outputs << " outputs, " << taps
+            << " taps " << apart << " apart";
+    }
+
+    Page page_;
+    std::vector<float> row_ = std::vector<float>(1024), weights_ = std::vector<float>(1024);
+};
+
+TEST_F(RowEnds, AreThoseOfARowWithItsZerosInMemory) {
+    for (const dwc::ConvKernel* k : kernels()) {
+        const int64_t tile = int64_t{k->v} * k->t;
+        for (const int64_t taps : k->k ? std::vector<int64_t>{k->k} : std::vector<int64_t>{1, 2, 9, 40})
+            for (const int64_t apart : {1, 2, 3, 11})
+                for (const int64_t outputs : {tile, tile + 1, 2 * tile - 1, 3 * tile, 4 * tile + 5})
+                    for (const bool at_end : {false, true}) {
+                        const int64_t reach = outputs + (taps - 1) * apart;
+                        const auto length = std::min<int64_t>(reach, page_.size());
+                        // Causal, same, valid, beginning and ending inside, and more padding than row.
+                        for (const int64_t first : {reach - length, (taps - 1) * apart, (taps - 1) * apart / 2})
+                            compare(*k, at_end, first, std::min(length, reach - first), outputs, taps, apart);
+                        compare(*k, at_end, -7, length, outputs, taps, apart);
+                        compare(*k, at_end, tile / 2 + 1, 3, outputs, taps, apart);
+                        compare(*k, at_end, 0, 1, outputs, taps, apart);
+                        compare(*k, at_end, reach, 5, outputs, taps, apart);
+                    }
+    }
+}
+
+TEST_F(RowEnds, AsFarAsTheLongestReach) {
+    for (const dwc::ConvKernel* k : kernels()) {
+        const int64_t tile = int64_t{k->v} * k->t, taps = k->k ? k->k : 2;
+        const int64_t apart = taps > 1 ? dwc::max_reach_of_ends / (taps - 1) : 1;
+        compare(*k, true, (taps - 1) * apart, tile, tile + 3, taps, apart);
+        compare(*k, false, 3, 20, tile, taps, apart);
+    }
+}
+
+}  // namespace
