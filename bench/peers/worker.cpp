@@ -1,10 +1,5 @@
 #include "worker.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,31 +13,6 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-// A file's bytes, read-only, with a page of zeros behind them.
-class Mapped {
-   public:
-    explicit Mapped(const std::string& path) {
-        const int file = open(path.c_str(), O_RDONLY);
-        struct stat status {};
-        if (file < 0 || fstat(file, &status) != 0) throw std::runtime_error(path + ": cannot be read");
-        bytes_ = static_cast<size_t>(status.st_size);
-        const size_t pages = (bytes_ + 4095) / 4096 * 4096;
-        base_ = mmap(nullptr, pages + 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        mapped_ = pages + 4096;
-        const bool ok = base_ != MAP_FAILED &&
-                        mmap(base_, bytes_, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_POPULATE, file, 0) != MAP_FAILED;
-        close(file);
-        if (!ok) throw std::runtime_error(path + ": cannot be mapped");
-    }
-    ~Mapped() { munmap(base_, mapped_); }
-    Mapped(const Mapped&) = delete;
-    const float* data() const { return static_cast<const float*>(base_); }
-
-   private:
-    void* base_ = nullptr;
-    size_t bytes_ = 0, mapped_ = 0;
-};
-
 struct Free {
     void operator()(void* pointer) const { free(pointer); }
 };
@@ -55,9 +25,24 @@ Floats aligned_floats(int64_t count) {
     return floats;
 }
 
+// x and y come from the same allocator, as a caller's would: how they lie to each other modulo 4 KiB changes times.
+Floats floats_of(const std::string& path) {
+    struct Close {
+        void operator()(FILE* file) const { fclose(file); }
+    };
+    const std::unique_ptr<FILE, Close> file(std::fopen(path.c_str(), "rb"));
+    const long bytes = file && std::fseek(file.get(), 0, SEEK_END) == 0 ? std::ftell(file.get()) : -1;
+    if (bytes < 0) throw std::runtime_error(path + ": cannot be read");
+    std::rewind(file.get());
+    const size_t count = static_cast<size_t>(bytes) / sizeof(float);
+    Floats floats = aligned_floats(static_cast<int64_t>(count));
+    if (std::fread(floats.get(), sizeof(float), count, file.get()) != count)
+        throw std::runtime_error(path + ": cannot be read");
+    return floats;
+}
+
 struct Prepared {
-    std::unique_ptr<Mapped> x, w, b;
-    Floats y;
+    Floats x, w, b, y;
     std::unique_ptr<Case> given;  // forms refer to it
     std::vector<Form> forms;
 };
@@ -77,10 +62,10 @@ Prepared prepare(const json& request) {
         dwc_problem_out_length(&p.given->problem, &p.given->out, &error))
         throw std::runtime_error(error.message);
     const std::string folder = request.at("folder");
-    p.x = std::make_unique<Mapped>(folder + "/x");
-    p.w = std::make_unique<Mapped>(folder + "/w");
-    if (p.given->problem.has_bias) p.b = std::make_unique<Mapped>(folder + "/b");
-    p.given->x = p.x->data(), p.given->w = p.w->data(), p.given->b = p.b ? p.b->data() : nullptr;
+    p.x = floats_of(folder + "/x");
+    p.w = floats_of(folder + "/w");
+    if (p.given->problem.has_bias) p.b = floats_of(folder + "/b");
+    p.given->x = p.x.get(), p.given->w = p.w.get(), p.given->b = p.b.get();
     p.given->threads = request.at("threads");
     p.y = aligned_floats(p.given->y_elements());
     p.forms = peer().forms(*p.given);
