@@ -5,7 +5,8 @@
 
 Every peer is a process (worker.cpp, worker.py) that maps the same x, w and b. A form of it takes part in the timing only
 when its y agrees with the formula in double. Then all forms are timed in turns: a few samples each, round after round,
-so that whatever else the machine does meets all of them. Weights are packed and first calls made before.
+so that whatever else the machine does meets all of them. Weights are packed and first calls made before, and 10 ms of
+calls that fill the caches come before the samples of every turn.
 Writes DIR/peers.json, one record a line: problem, peer, version, form, threads, cache ("hot": the same buffers call after
 call; "cold": the caches emptied before every call), us_min, us_median, samples_us, max_error, status ("ok", or why there
 is no time), roof_us, machine. scripts/bench_peers.sh installs the peers and calls this; table.py and chart.py read it.

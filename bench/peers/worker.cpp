@@ -94,7 +94,11 @@ json measure(const Prepared& p, const Form& f, const json& request) {
     const int samples = request.at("samples"), calls = request.at("calls");
     const bool cold = request.at("cold");
     json us = json::array();
-    if (!cold) f.run(p.y.get());
+    // The peer before had the caches, and a last level that keeps what others evict takes many passes to fill.
+    const auto warm_since = Clock::now();
+    do {
+        if (!cold) f.run(p.y.get());
+    } while (!cold && Clock::now() - warm_since < std::chrono::milliseconds(10));
     for (int s = 0; s < samples; ++s) {
         if (cold) evict();
         const auto start = Clock::now();
