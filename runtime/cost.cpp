@@ -203,15 +203,18 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
                 const auto tiles = [tile](int64_t pad) { return std::ceil(static_cast<double>(pad) / tile); };
                 outputs += C * M * tile * 0.5 * std::min(tiles(g.pad_left) + tiles(g.pad_right), rows / tile);
             }
-            per_tap = std::max(1.45, 0.3 * waiting);  // a load that crosses cache lines for every product
+            per_tap = 1.45;  // a load that crosses cache lines for every product
+            // Many taps are a long chain of sums, and a small tile waits for each: 192 rows of 40, K = 31, Zen 4, us in
+            // tiles of 8 and 64: 36 and 14; of 24: 24 and 14.
+            if (k.k == 0) per_tap = std::max(per_tap, 0.55 * waiting * std::max(1.0, lanes / k.v));
             // Taps in pairs, of which one is shifted; with stride 2 every other tap is its neighbour, and few taps have no
             // pairs to gain from.
             if (k.k == 0 && k.block == 2) per_tap = g.stride > 1 ? 1.7 : K < 8 ? 1.45 : 1.27;
             // So have seven taps in tiles of four lines. Measured on AVX-512.
             if (k.k == 7 && lanes == 16 && k.t >= 4 && g.dilation == 1) per_tap = 1.2;
             if (rows < tile) fixed += 4;
-            if (g.stride > 1) fixed += 4;
-            fixed += 200 * lanes / std::max(rows, tile);  // one row after the other
+            if (g.stride > 1) fixed += 10;  // staging
+            fixed += 200 * lanes / round_up(rows, tile);  // one row after the other
             break;
         }
         case Family::flat: {

@@ -45,7 +45,10 @@ class WidthRunner final : public Runner {
     std::vector<int32_t> straight_taps_, staged_taps_;
 
     // Elements of one phase that `outputs` outputs read, and of a whole staged row.
-    int64_t plane(int64_t outputs) const { return outputs + (p_.effective_kernel - 1) / p_.given.stride; }
+    int64_t plane(int64_t outputs) const {
+        const int64_t steps = outputs + (p_.effective_kernel - 1) / p_.given.stride;
+        return p_.given.stride > 1 ? (steps + 15) / 16 * 16 : steps;
+    }
     int64_t staged_row(int64_t outputs) const { return phases_.count() * plane(outputs); }
 
     void add_stretches() {
