@@ -53,7 +53,7 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         kernel_.lanes = get_target().natural_vector_size<float>();
         kernel_.registers = dwc::vector_registers(get_target().arch == Target::X86, kernel_.lanes);
         kernel_.ends =
-            dwc::computes_ends(p.family, x.type() == Float(32), get_target().arch == Target::X86, kernel_.lanes);
+            dwc::computes_ends(p.family, p.k, p.m, x.type() == Float(32), get_target().arch == Target::X86, kernel_.lanes);
         check(p);
         const dwc::Vars &at = kernel_.v;
         const bool channels = p.family == "channels", width = p.family == "width";
@@ -62,7 +62,10 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
         dwc::At x_at;
         if (channels) {
             const Expr stride = p.stride > 0 ? Expr(p.stride) : Expr(step);
-            x_at = [=, this](const Expr &k) { return x(at.i, at.j * stride + k, at.n); };
+            x_at = [=, this](const Expr &k) {
+                const Expr step_of_x = at.j * stride + k;
+                return kernel_.ends ? dwc::step_inside(x, at.i, step_of_x, at.n) : x(at.i, step_of_x, at.n);
+            };
         } else if (width && apart > 0) {
             const int distance = apart;
             x_at = [=, this](const Expr &k) { return x(at.i + k * distance, at.j, at.n); };
@@ -117,13 +120,20 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
             get_pipeline().add_custom_lowering_pass(new dwc::ShiftLoads("x", whole));
         }
         const int tile = kernel_.point.v * kernel_.point.t;
-        if (kernel_.ends) {
+        if (kernel_.ends && name == "channels") {
+            const dwc::Point &p = kernel_.point;
+            const auto known = [](int number, const char *variable) {
+                return number > 0 ? Expr(number) : Internal::Variable::make(Int(32), variable);
+            };
+            get_pipeline().add_custom_lowering_pass(
+                new dwc::StepEnds(p.t, known(p.k, "w.extent.2"), known(p.stride, "step")));
+        } else if (kernel_.ends) {
             const int copied_at_once = kernel_.point.k > 0 ? 0 : kernel_.lanes;
             get_pipeline().add_custom_lowering_pass(new dwc::RowEnds(tile, copied_at_once));
         }
         // Measured on x86; without these checks LLVM makes longer loops for ARM (K = 3 on cortex-a76: 80 to 77 %).
         if (get_target().arch == Target::X86)
-            get_pipeline().add_custom_lowering_pass(new dwc::FewerChecks(kernel_.ends));
+            get_pipeline().add_custom_lowering_pass(new dwc::FewerChecks(kernel_.ends ? axis_of_ends() : -1));
         if (ahead > 0) get_pipeline().add_custom_lowering_pass(new dwc::ReadAhead(kernel_.point, x.type(), ahead > 1));
         if (name == "width" && get_target().arch == Target::X86 && dwc::RowDirection::pays(tile))
             get_pipeline().add_custom_lowering_pass(new dwc::RowDirection);
@@ -131,6 +141,9 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
 
    private:
     dwc::Kernel kernel_;
+
+    // The axis of x that may begin and end where taps do not: time.
+    int axis_of_ends() const { return kernel_.point.family == "width" ? 0 : 1; }
 
     // Shifts across whole vectors take one instruction or two.
     bool shifts_loads() const { return kernel_.point.family == "width" && get_target().has_feature(Target::AVX2); }
@@ -161,8 +174,10 @@ class DepthwiseConv : public Generator<DepthwiseConv> {
     // Every buffer starts at 0. The axis with stride 1 is i, but in y with a fixed M > 1, where the M outputs of one
     // channel lie side by side; weights and bias are packed with their channels side by side in every case.
     void bind_buffers(const dwc::Point &p) {
-        for (int d = 0; d < 3; ++d) w.dim(d).set_min(0);
-        for (int d = kernel_.ends ? 1 : 0; d < 3; ++d) x.dim(d).set_min(0);
+        for (int d = 0; d < 3; ++d) {
+            w.dim(d).set_min(0);
+            if (!kernel_.ends || d != axis_of_ends()) x.dim(d).set_min(0);
+        }
         for (int d = 0; d < 4; ++d) y.dim(d).set_min(0);
         b.dim(0).set_min(0).set_stride(Expr());
         b.dim(1).set_min(0);

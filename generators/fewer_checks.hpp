@@ -14,8 +14,8 @@ namespace dwc {
 // To be added as a custom lowering pass.
 class FewerChecks : public Halide::Internal::IRMutator {
    public:
-    // `ends`: the kernel reads zeros outside the rows of x.
-    explicit FewerChecks(bool ends = false) : ends_(ends) {}
+    // `ends`: the axis of x outside which the kernel reads zeros, or -1.
+    explicit FewerChecks(int ends = -1) : ends_(ends) {}
 
    protected:
     using IRMutator::visit;
@@ -25,17 +25,17 @@ class FewerChecks : public Halide::Internal::IRMutator {
         const auto *error = message.as<Halide::Internal::Call>();
         for (const char *kept : {"halide_error_access_out_of_bounds", "halide_error_host_is_null",
                                  "halide_error_buffer_allocation_too_large", "halide_error_buffer_extents_too_large"})
-            if (error && error->name == kept && !(ends_ && is_end_of_x(error))) return op;
+            if (error && error->name == kept && !is_end_of_x(error)) return op;
         return Halide::Internal::Evaluate::make(0);
     }
 
    private:
-    bool ends_;
+    int ends_;
 
-    static bool is_end_of_x(const Halide::Internal::Call *error) {
+    bool is_end_of_x(const Halide::Internal::Call *error) const {
         if (error->name != "halide_error_access_out_of_bounds") return false;
         const auto *buffer = error->args[0].as<Halide::Internal::StringImm>();
-        return buffer && buffer->value == "Input buffer x" && Halide::Internal::is_const_zero(error->args[1]);
+        return buffer && buffer->value == "Input buffer x" && Halide::Internal::is_const(error->args[1], ends_);
     }
 };
 

@@ -1,5 +1,7 @@
 #include "row_ends.hpp"
 
+#include <cstdlib>
+#include <iostream>
 #include <string>
 
 #include "space.hpp"
@@ -10,7 +12,8 @@ using namespace Halide::Internal;
 namespace dwc {
 namespace {
 
-const std::string tiles_loop = "y.s0.i.io", copied = "x_end", copied_from = "x_end.from", extent = "x_end.extent";
+const std::string tiles_loop = "y.s0.i.io", copied = "x_end", copied_from = "x_end.from", extent = "x_end.extent",
+                  steps_of_x = "x_end.steps";
 
 Expr integer(const std::string &name) { return Variable::make(Int(32), name); }
 
@@ -32,12 +35,28 @@ Expr load_inside(const Type &type, const Expr &index, const Expr &at) {
                   make_zero(type));
 }
 
+[[noreturn]] void refuse(const Expr &e) {
+    std::cerr << "no load of a step of x under a condition of its own: " << e << "\n";
+    std::exit(1);  // GenGen is built without exceptions
+}
+
+// The loop `op` over tiles in three parts: [0, first), [first, second) and [second, all of them).
+Stmt three_parts(const For *op, const std::string &part_name, const Expr &first, const Expr &second, const Stmt &ends) {
+    const Expr part = integer(part_name);
+    const auto loop = [&](const Expr &begin, const Expr &end, const Stmt &body) {
+        return For::make(op->name, begin, end - begin, op->for_type, op->partition_policy, op->device_api, body);
+    };
+    const Stmt middle = loop(first, second, op->body);
+    const Stmt others = loop(select(part == 0, 0, second), select(part == 0, first, op->extent), ends);
+    return For::make(part_name, 0, 3, ForType::Serial, Partition::Never, op->device_api,
+                     IfThenElse::make(part == 1, middle, others));
+}
+
 }  // namespace
 
 Stmt RowEnds::visit(const For *op) {
     if (op->name != tiles_loop) return IRMutator::visit(op);
-    const std::string part_name = "y.s0.i.part";
-    const Expr part = integer(part_name), tiles = op->extent, outputs = integer("y.extent.1");
+    const Expr tiles = op->extent, outputs = integer("y.extent.1");
     // Outputs in front of `before` read before x; the last `after` ones read behind it.
     const Expr before = integer("x.min.0");
     const Expr after = outputs + integer("max_tap") - before - integer(extent);
@@ -45,18 +64,11 @@ Stmt RowEnds::visit(const For *op) {
     // The last tile is moved back to end with the row, so it may read on either side of x.
     const Expr last_inside = after <= 0 && outputs - tile_ >= before;
     const Expr inside = select(last_inside, tiles, min((outputs - max(after, 0)) / tile_, tiles - 1));
-    const Expr second = max(inside, first);
-    const auto loop = [&](const Expr &begin, const Expr &end, const Stmt &body) {
-        return For::make(op->name, begin, end - begin, op->for_type, op->partition_policy, op->device_api, body);
-    };
-    const Stmt middle = loop(first, second, op->body);
     at_end_ = true;
-    Stmt body = mutate(op->body);
+    Stmt ends = mutate(op->body);
     at_end_ = false;
-    if (lanes_) body = with_copy(body);
-    const Stmt ends = loop(select(part == 0, 0, second), select(part == 0, first, tiles), body);
-    const Stmt parts = For::make(part_name, 0, 3, ForType::Serial, Partition::Never, op->device_api,
-                                 IfThenElse::make(part == 1, middle, ends));
+    if (lanes_) ends = with_copy(ends);
+    const Stmt parts = three_parts(op, "y.s0.i.part", first, max(inside, first), ends);
     // Without checks of the arguments Halide leaves x.extent.0 undefined, which nothing else reads.
     const Expr x = Variable::make(type_of<halide_buffer_t *>(), "x.buffer");
     return LetStmt::make(extent, Call::make(Int(32), Call::buffer_get_extent, {x, 0}, Call::Extern), parts);
@@ -86,6 +98,62 @@ Expr RowEnds::visit(const Load *op) {
     const Expr from = integer(copied_from);
     const Expr index = ramp ? Ramp::make(ramp->base - from, ramp->stride, lanes) : op->index - spread(from, lanes);
     return Load::make(op->type, copied, index, Buffer<>(), Halide::Parameter(), op->predicate, ModulusRemainder());
+}
+
+Stmt StepEnds::visit(const For *op) {
+    if (op->name != "y.s0.j.jo") return IRMutator::visit(op);
+    inside_ = true;
+    const Stmt middle = mutate(op->body);
+    at_end_ = true;
+    const Stmt ends = mutate(op->body);
+    inside_ = at_end_ = false;
+
+    const Expr blocks = op->extent, outputs = integer("y.extent.2"), before = integer("x.min.1");
+    const Expr steps = integer(steps_of_x);
+    // Outputs in front of `front` read before x, those from `back` on behind it.
+    const Expr front = (max(before, 0) + (stride_ - 1)) / stride_;
+    const Expr room = steps + before - taps_, back = select(room < 0, 0, room / stride_ + 1);
+    const Expr first = min((front + (tile_ - 1)) / tile_, blocks);
+    // The last block is moved back to end with the outputs, so it may read on either side of x.
+    const Expr last_inside = outputs <= back && outputs - tile_ >= front;
+    const Expr inside = select(last_inside, blocks, min(min(back, outputs) / tile_, blocks - 1));
+    const Stmt loop =
+        For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, middle);
+    const Stmt parts = three_parts(loop.as<For>(), "y.s0.j.part", first, max(inside, first), ends);
+    const Expr x = Variable::make(type_of<halide_buffer_t *>(), "x.buffer");
+    return LetStmt::make(steps_of_x, Call::make(Int(32), Call::buffer_get_extent, {x, 1}, Call::Extern), parts);
+}
+
+Expr StepEnds::visit(const Call *op) {
+    if (op->name != step_inside_call) return IRMutator::visit(op);
+    if (!at_end_) return const_true();
+    const Expr at = op->args[0] - integer("x.min.1");
+    return at >= 0 && at < integer(steps_of_x);
+}
+
+Expr StepEnds::visit(const Select *op) {
+    const Load *load = op->true_value.as<Load>();
+    if (!inside_ || !load || load->name != "x") return IRMutator::visit(op);
+    if (!at_end_) return load;
+    // Where x has no such step, its first channels of the first one are loaded in its place: CPUs take hundreds of
+    // cycles for a load whose mask leaves out all of a page that is not there.
+    const int lanes = load->type.lanes();
+    const Ramp *ramp = load->index.as<Ramp>();
+    const Expr condition = mutate(op->condition);
+    const Broadcast *everywhere = condition.as<Broadcast>();
+    const Expr inside = everywhere ? everywhere->value : condition;
+    if (!inside.type().is_scalar() || (lanes > 1 && !ramp)) refuse(op);
+    const Expr base = select(inside, ramp ? ramp->base : load->index, integer("y.s0.n") * integer("x.stride.2"));
+    const Expr index = ramp ? Ramp::make(base, ramp->stride, lanes) : base;
+    const Expr value =
+        Load::make(load->type, "x", index, load->image, load->param, load->predicate, ModulusRemainder());
+    return select(condition, value, op->false_value);
+}
+
+// A load that is not guarded would read outside of x.
+Expr StepEnds::visit(const Load *op) {
+    if (inside_ && op->name == "x") refuse(op);
+    return IRMutator::visit(op);
 }
 
 }  // namespace dwc

@@ -33,6 +33,7 @@ void tile_in_registers(Kernel &kernel, int march) {
             y.split(jo, jb, jo, march, TailStrategy::GuardWithIf).reorder(v.m, ii, ji, jo, io, jb, v.n);
         else
             y.reorder(v.m, ii, ji, io, jo, v.n);
+        if (kernel.ends) y.never_partition(jo);  // StepEnds cuts the loop
         y.vectorize(ii).unroll(ji);
         if (p.m > 1) y.vectorize(v.m);
         const Var tile = march > 1 ? jo : io;

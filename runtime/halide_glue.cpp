@@ -93,7 +93,7 @@ int call_conv(const ConvKernel& kernel, const ConvCall& call, Form form, KernelE
     error.message[0] = 0;
     const halide_type_t type = type_of(kernel.dtype);
     Buffer x(call.x, 3, type), w(call.w, 3, type), b(call.b, 2, type), y(call.y, 4, type);
-    x.dims[0].min = static_cast<int32_t>(call.x_first);
+    for (int d : {0, 1}) x.dims[d].min = static_cast<int32_t>(call.x_first[d]);
     static int32_t none = 0;
     View offsets{const_cast<int32_t*>(call.taps ? call.taps : &none), {{std::max(call.tap_count, 1), 1}}};
     Buffer taps(offsets, 1, halide_type_t(halide_type_int, 32, 1));

@@ -30,9 +30,9 @@ struct ConvCall {
     // channels: the stride; width: elements between its taps; negative: taps lie in two planes in turns, -step elements
     // apart, neighbours within each; 0: as `taps` say
     int32_t step;
-    // Position of the first element of a row of x along i, where output 0 has tap 0 at position 0; not 0 only for
-    // kernels with `ends`.
-    int64_t x_first = 0;
+    // Positions of the first element of x along i and j, where output 0 has tap 0 at position 0; not 0 only along time
+    // and for kernels with `ends`.
+    int64_t x_first[2] = {0, 0};
     const float* parameters;  // three, of the fused activation
 };
 

@@ -121,7 +121,7 @@ const char* family_name(Family family) {
 
 bool ConvKernel::ends() const {
     const Target& t = target_table[static_cast<size_t>(target)];
-    return computes_ends(family_name(family), dtype == DWC_F32, std::string_view(t.processor) == "x86_64", t.lanes);
+    return computes_ends(family_name(family), k, m, dtype == DWC_F32, std::string_view(t.processor) == "x86_64", t.lanes);
 }
 
 std::span<const Target> targets() { return target_table; }

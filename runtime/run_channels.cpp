@@ -81,6 +81,10 @@ class ChannelsRunner final : public Runner {
         const int64_t K = p_.given.kernel_size;
         // A row of K taps must fit a view; kernels with absurd reach work on copies alone.
         const bool fits = saturating_product(K, x_step_) <= largest_span / 4;
+        if (kernel_.ends() && !p_.given.stateful && fits && g.outputs >= kernel_.t && g.length > 0) {
+            stretches_.push_back({0, g.outputs, false, index, g.count});
+            return;
+        }
         cut_row(g.outputs, g.start, p_.given.stride, K - 1, g.length, kernel_.t, fits, index, &stretches_);
         for (Stretch& s : stretches_) s.rows = groups_[s.group].count;
     }
@@ -88,8 +92,8 @@ class ChannelsRunner final : public Runner {
     int64_t rows_read(int64_t outputs) const { return rows_read(outputs, p_.given.kernel_size); }
     int64_t rows_read(int64_t outputs, int64_t taps) const { return (outputs - 1) * p_.given.stride + taps; }
 
-    // Copies that the stack's tile cannot hold are of an eighth as many outputs as there are taps, or they would cost as
-    // much as the products.
+    // Copies that the stack's tile cannot hold are of an eighth as many outputs as there are taps, or they would cost
+    // as much as the products.
     void plan_staging() {
         const int64_t t = kernel_.t, v = kernel_.v, eighth = p_.given.kernel_size / 8 / t * t;
         for (const Stretch& s : stretches_) {
@@ -100,11 +104,14 @@ class ChannelsRunner final : public Runner {
         }
     }
 
-    int call(const Block& b, void* x, int64_t x_step, int64_t x_phase, const Job& job) const {
+    // `x` holds `x_rows` rows, of which the first is the x_first-th that the block reads.
+    int call(const Block& b, void* x, int64_t x_first, int64_t x_rows, int64_t x_step, int64_t x_phase,
+             const Job& job) const {
         const dwc_problem& g = p_.given;
         const int64_t C = g.channels, M = g.depth_multiplier, K = b.taps.count;
         ConvCall call;
-        call.x = {x, {{b.channels, 1}, {rows_read(b.rows, K), x_step}, {b.phases, x_phase}}};
+        call.x = {x, {{b.channels, 1}, {x_rows, x_step}, {b.phases, x_phase}}};
+        call.x_first[1] = x_first;
         call.w = {const_cast<char*>(job.weights) + (b.taps.first * M * C + b.c) * element_,
                   {{M, C}, {b.channels, 1}, {K, M * C}}};
         call.b = {const_cast<char*>(job.bias) + b.c * element_, {{M, C}, {b.channels, 1}}};
@@ -169,9 +176,15 @@ class ChannelsRunner final : public Runner {
                                   task.c0 + std::min(c, C - most.channels),
                                   most.channels,
                                   {0, g.kernel_size}};
-                    const int64_t time = g.stride * (b.r + b.i * g.dilation) - g.pad_left;
+                    // What the block reads of the residue's row, [first, last) counted from its first tap's on.
+                    const int64_t from = group.start + g.stride * b.i, reach = rows_read(b.rows);
+                    const int64_t first = std::clamp<int64_t>(-from, 0, reach);
+                    const int64_t last = std::clamp(group.length - from, first, reach);
+                    const int64_t origin = g.stride * b.r - g.pad_left - group.start * g.dilation;
+                    const int64_t time = last > first ? origin + (from + first) * g.dilation : 0;
                     const char* x = job.x + (n * p_.x.n + time * p_.x.t + b.c) * element_;
-                    if (const int code = call(b, const_cast<char*>(x), x_step_, x_phase_, job)) return code;
+                    if (const int code = call(b, const_cast<char*>(x), first, last - first, x_step_, x_phase_, job))
+                        return code;
                 }
         return 0;
     }
@@ -217,7 +230,8 @@ class ChannelsRunner final : public Runner {
             b.rows = rows;
             b.taps = taps_inside({first, first + s * (rows - 1), 1, piece.length}, job);
             char* x = job.scratch + (s * at + b.taps.first) * b.channels * element_;
-            if (const int code = call(b, x, b.channels, piece.steps * b.channels, job)) return code;
+            const int64_t read = rows_read(rows, b.taps.count);
+            if (const int code = call(b, x, 0, read, b.channels, piece.steps * b.channels, job)) return code;
         }
         return 0;
     }

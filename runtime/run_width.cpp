@@ -44,10 +44,11 @@ class WidthRunner final : public Runner {
     // Tap offsets on the row itself and on its staged phases; empty where the kernel's taps are a fixed step apart.
     std::vector<int32_t> straight_taps_, staged_taps_;
 
-    // Elements of one phase that `outputs` outputs read, and of a whole staged row.
+    // Elements of one phase that `outputs` outputs read, and of a whole staged row. Phases begin on lines of memory.
     int64_t plane(int64_t outputs) const {
         const int64_t steps = outputs + (p_.effective_kernel - 1) / p_.given.stride;
-        return p_.given.stride > 1 ? (steps + 15) / 16 * 16 : steps;
+        const int64_t line = 64 / element_;
+        return p_.given.stride > 1 ? (steps + line - 1) / line * line : steps;
     }
     int64_t staged_row(int64_t outputs) const { return phases_.count() * plane(outputs); }
 
@@ -124,7 +125,7 @@ class WidthRunner final : public Runner {
         call.tap_count = static_cast<int32_t>(r.taps->empty() ? 0 : r.counted.count);
         call.max_tap = static_cast<int32_t>(p_.effective_kernel - 1);
         if (call.tap_count) call.max_tap = *std::max_element(call.taps, call.taps + call.tap_count);
-        call.x_first = r.x_first;
+        call.x_first[0] = r.x_first;
         call.step = step();
         call.parameters = activation_.p;
         if (const int code = Runner::call(call, r.outputs, r.channels, r.y_c, job)) return code;

@@ -41,7 +41,7 @@ class Lister final : public Recorder {
         step.kind = DWC_STEP_CONV;
         step.as.conv = {view(c.x), view(c.w), view(c.b),
                         view(c.y), c.taps,    c.tap_count,
-                        c.max_tap, c.step,    static_cast<int32_t>(c.x_first)};
+                        c.max_tap, c.step,    {static_cast<int32_t>(c.x_first[0]), static_cast<int32_t>(c.x_first[1])}};
         tell(step);
     }
     void spread(const void* planes, const View& y) override {

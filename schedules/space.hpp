@@ -25,8 +25,11 @@ struct Point {
 
 // Whether a kernel computes the ends of padded rows itself instead of reading them from a copy with zeros: from AVX on,
 // where a load that leaves out what lies outside a row is one instruction. Up to the largest offset of a tap below.
-inline bool computes_ends(std::string_view family, bool f32, bool x86, int lanes) {
-    return family == "width" && f32 && x86 && lanes >= 8;
+// channels: of few taps, with 32 registers; of many taps it pays to leave out those that read only padding.
+inline bool computes_ends(std::string_view family, int k, int m, bool f32, bool x86, int lanes) {
+    const bool width = family == "width" && lanes >= 8;
+    const bool channels = family == "channels" && k > 0 && m > 0 && lanes >= 16;
+    return (width || channels) && f32 && x86;
 }
 constexpr int max_reach_of_ends = 512;
 

@@ -203,10 +203,10 @@ TEST_F(Cli, BenchRecordsAreCompleteAndAgreeWithExplain) {
 }
 
 TEST_F(Cli, OverheadsAreSmallAndCountKernelCalls) {
-    // Without padding one call of the kernel; in front of a causal row a second one, on a staged copy.
+    // Without padding one call of the kernel; in front of a causal row of many taps a second one, on a staged copy.
     const std::string problems =
         " --problem f32_nlc_n1_l67_c64_k4_m1_s1_d1_pl0_pr0_bias_silu"
-        " --problem f32_nlc_n1_l64_c64_k4_m1_s1_d1_pl3_pr0_bias_silu";
+        " --problem f32_nlc_n1_l64_c64_k9_m1_s1_d1_pl8_pr0_bias_silu";
     const Outcome outcome = run("bench --overhead --json --repeats 5" + problems);
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
     const auto lines = json_lines(outcome.out);

@@ -65,7 +65,8 @@ TEST(KernelChecks, RefuseBuffersThatAreTooSmall) {
     for (const dwc::ConvKernel* k : kernels())
         for (dwc::View dwc::ConvCall::* buffer : {&dwc::ConvCall::x, &dwc::ConvCall::w, &dwc::ConvCall::b})
             for (const int axis : {0, 1}) {
-                if (axis == 0 && buffer == &dwc::ConvCall::x && k->ends()) continue;  // zeros: row_ends_test
+                const int time = k->family == dwc::Family::width ? 0 : 1;
+                if (axis == time && buffer == &dwc::ConvCall::x && k->ends()) continue;  // zeros: row_ends_test
                 Tile tile(*k);
                 --(tile.call.*buffer).axis[axis].extent;
                 EXPECT_NE(tile.run(), 0) << k->name << ", axis " << axis;

@@ -51,7 +51,7 @@ typedef struct dwc_step {
             const int32_t *taps;        /* offsets of the taps along i, `tap_count` of them */
             int32_t tap_count, max_tap; /* the largest of them */
             int32_t step;               /* the kernel's argument of that name */
-            int32_t x_first; /* the kernel's x.min of axis i: it reads zeros outside x; 0 with most kernels */
+            int32_t x_first[2];         /* the kernel's x.min along i and j: it reads zeros outside x along time */
         } conv;
         /* For every row i < rows and plane p < planes, steps k < steps of `group` elements, dense in that order at
          * `to`: time first + residues[p] + k*stride of a row that begins at from + i*source_row and whose neighbours in

@@ -12,7 +12,8 @@ namespace {
 
 using tuner::InputError;
 
-// Problems beyond this fetch rows ahead: four times the private caches of most cores, where the library does (plan.cpp).
+// Problems beyond this fetch rows ahead: four times the private caches of most cores, where the library does
+// (plan.cpp).
 constexpr double large_bytes = 4 << 20;
 
 // Taps that are unrolled even where the kernel of the point would loop over them. Measured on Zen 4 (K = 8 to 16, 128

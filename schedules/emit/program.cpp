@@ -65,7 +65,7 @@ struct Recording {
                                       {c.taps, c.taps + c.tap_count},
                                       c.max_tap,
                                       c.step,
-                                      c.x_first};
+                                      {c.x_first[0], c.x_first[1]}};
                 node.shape = index_in(&program.calls, shape);
                 put(0, c.x.at), put(1, c.w.at), put(2, c.b.at), put(3, c.y.at);
                 int64_t last = 0;

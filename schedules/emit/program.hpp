@@ -18,7 +18,8 @@ struct Shape {
 struct ConvShape {
     Shape x, w, b, y;
     std::vector<int32_t> taps;
-    int32_t max_tap, step, x_first;
+    int32_t max_tap, step;
+    std::array<int32_t, 2> x_first;  // along i and j
     bool operator==(const ConvShape &) const = default;
 };
 struct Piece {

@@ -1,4 +1,5 @@
 // NAME_<target>.c: the layers on one target, each its steps.
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -17,12 +18,12 @@ std::string integers(const std::vector<T> &values) {
     return text;
 }
 
-// `first`: the position of the first element along axis 0.
-std::string axes(const Shape &shape, int rank, int64_t first = 0) {
+// `first`: the positions of the first element along axes 0 and 1.
+std::string axes(const Shape &shape, int rank, std::array<int32_t, 2> first = {0, 0}) {
     std::string text = "{";
     for (int d = 0; d < rank; ++d)
-        text += (d ? ", {" : "{") + number(d ? 0 : first) + ", " + number(shape.extent[d]) + ", " +
-                number(shape.stride[d]) + ", 0}";
+        text += (d ? ", {" : "{") + number(d < 2 ? first[static_cast<size_t>(d)] : 0) + ", " + number(shape.extent[d]) +
+                ", " + number(shape.stride[d]) + ", 0}";
     return text + "}";
 }
 
