@@ -1,6 +1,7 @@
 // Runner of family `channels` (nlc). Dilation d is no code of its own: output times of one residue modulo d form a
 // dense convolution on every d-th row of x, and residues whose rows have the same ends go together, as the batch axis
-// of one kernel call. Only outputs next to an end of a row are computed on zero-extended copies.
+// of one kernel call. Outputs next to an end of a row are computed on zero-extended copies, unless the kernel puts the
+// zeros itself.
 #include <algorithm>
 
 #include "plan.hpp"

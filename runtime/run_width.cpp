@@ -1,7 +1,7 @@
 // Runner of family `width` (ncl): one row a channel, the vector along time. Tap j reads x at a run-time offset, so a
 // dilated tap is only another offset; a strided row is staged as its stride phases side by side, which turns tap j into
-// an offset into phase (j*d) mod s. Outputs next to an end of the row are computed on zero-extended copies, and rows
-// shorter than the kernel's tile into a tile of their own.
+// an offset into phase (j*d) mod s. Kernels that do not compute the ends of padded rows themselves read zero-extended
+// copies there, and rows shorter than the kernel's tile go into a tile of their own.
 #include <algorithm>
 
 #include "plan.hpp"
