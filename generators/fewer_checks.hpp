@@ -24,7 +24,8 @@ class FewerChecks : public Halide::Internal::IRMutator {
         while (const auto *let = message.as<Halide::Internal::Let>()) message = let->body;
         const auto *error = message.as<Halide::Internal::Call>();
         for (const char *kept : {"halide_error_access_out_of_bounds", "halide_error_host_is_null",
-                                 "halide_error_buffer_allocation_too_large", "halide_error_buffer_extents_too_large"})
+                                 "halide_error_buffer_allocation_too_large", "halide_error_buffer_extents_too_large",
+                                 "halide_error_param_too_large_i64"})
             if (error && error->name == kept && !is_end_of_x(error)) return op;
         return Halide::Internal::Evaluate::make(0);
     }

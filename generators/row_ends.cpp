@@ -68,7 +68,15 @@ Stmt RowEnds::visit(const For *op) {
     Stmt ends = mutate(op->body);
     at_end_ = false;
     if (lanes_) ends = with_copy(ends);
-    const Stmt parts = three_parts(op, "y.s0.i.part", first, max(inside, first), ends);
+    Stmt parts = three_parts(op, "y.s0.i.part", first, max(inside, first), ends);
+    if (lanes_) {  // the copy has room for so much
+        const Expr reach = integer("max_tap");
+        const Expr error = Call::make(
+            Int(32), "halide_error_param_too_large_i64",
+            {StringImm::make("max_tap"), cast(Int(64), reach), make_const(Int(64), max_reach_of_ends)}, Call::Extern);
+        const Expr fits = reach <= max_reach_of_ends || (before <= 0 && after <= 0);
+        parts = Block::make(AssertStmt::make(fits, error), parts);
+    }
     // Without checks of the arguments Halide leaves x.extent.0 undefined, which nothing else reads.
     const Expr x = Variable::make(type_of<halide_buffer_t *>(), "x.buffer");
     return LetStmt::make(extent, Call::make(Int(32), Call::buffer_get_extent, {x, 0}, Call::Extern), parts);

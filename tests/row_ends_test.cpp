@@ -75,7 +75,7 @@ class RowEnds : public testing::Test {
         call.x_first[0] = first;
         call.parameters = parameters;
         dwc::KernelError error;
-        EXPECT_EQ(dwc::call_conv(kernel, call, dwc::Form::plain, error), 0) << kernel.name << ": " << error.message;
+        code_ = dwc::call_conv(kernel, call, dwc::Form::plain, error);
         return y;
     }
 
@@ -89,12 +89,15 @@ class RowEnds : public testing::Test {
         for (int64_t i = 0; i < length; ++i)
             if (first + i >= 0 && first + i < reach) extended[static_cast<size_t>(first + i)] = x[i];
         const auto is = run(kernel, x, first, length, outputs, taps, apart);
+        EXPECT_EQ(code_, 0) << kernel.name;
         const auto should = run(kernel, extended.data(), 0, reach, outputs, taps, apart);
+        EXPECT_EQ(code_, 0) << kernel.name;
         EXPECT_EQ(std::memcmp(is.data(), should.data(), is.size() * sizeof(float)), 0)
             << kernel.name << ": " << length << " elements from " << first << " on, " << outputs << " outputs, " << taps
             << " taps " << apart << " apart";
     }
 
+    int code_ = 0;  // of the last run
     Page page_;
     std::vector<float> row_ = std::vector<float>(1024), weights_ = std::vector<float>(1024);
 };
@@ -125,6 +128,19 @@ TEST_F(RowEnds, AsFarAsTheLongestReach) {
         const int64_t apart = taps > 1 ? dwc::max_reach_of_ends / (taps - 1) : 1;
         compare(*k, true, (taps - 1) * apart, tile, tile + 3, taps, apart);
         compare(*k, false, 3, 20, tile, taps, apart);
+    }
+}
+
+// A kernel of any K copies ends to a place of fixed size.
+TEST_F(RowEnds, OfALongerReachAreRefused) {
+    const int64_t taps = 2, apart = dwc::max_reach_of_ends + 1;
+    for (const dwc::ConvKernel* k : kernels(dwc::Family::width)) {
+        if (k->k) continue;
+        const int64_t tile = int64_t{k->v} * k->t;
+        run(*k, row_.data(), apart, tile, tile, taps, apart);
+        EXPECT_NE(code_, 0) << k->name;
+        run(*k, row_.data(), 0, tile + apart, tile, taps, apart);
+        EXPECT_EQ(code_, 0) << k->name << ", with the whole row in memory";
     }
 }
 

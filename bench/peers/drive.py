@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Times dwconv and its peers on the same problems and buffers, in turns.
+"""Times dwconv and its peers on the same problems and inputs, in turns.
 
     drive.py --build build/peers --problems FILE --out DIR [--peers NAME,...] [--threads 1,2] [--cold]
 
-Every peer is a process (worker.cpp, worker.py) that maps the same x, w and b. A form of it takes part in the timing only
+Every peer is a process (worker.cpp, worker.py) that reads the same x, w and b. A form of it takes part in the timing only
 when its y agrees with the formula in double. Then all forms are timed in turns: a few samples each, round after round,
 so that whatever else the machine does meets all of them. Weights are packed and first calls made before, and 10 ms of
 calls that fill the caches come before the samples of every turn.
