@@ -149,10 +149,10 @@ double device_cost(const Problem& p, const ConvKernel& k) {
 
 constexpr int64_t second_level_bytes = 1 << 20;
 
-// Rows of x whose distance is a multiple of a way of the first-level cache (4 KiB) share one set of it a column, of half
-// of that two: tiles of many rows throw out what their next taps read again, and wait where y lies a few lines after x,
-// modulo 4 KiB. Tiles of more registers a row do so less: on Zen 4 at K = 13 and 1024 channels, by where y lies, (v, t) =
-// (16, 8) takes 31 to 61 GF/s, (32, 7) 46 to 71, (64, 4) 65 to 72.
+// Rows of x whose distance is a multiple of a way of the first-level cache (4 KiB) share one set of it a column, of
+// half of that two: tiles of many rows throw out what their next taps read again, and wait where y lies a few lines
+// after x, modulo 4 KiB. Tiles of more registers a row do so less: on Zen 4 at K = 13 and 1024 channels, by where y
+// lies, (v, t) = (16, 8) takes 31 to 61 GF/s, (32, 7) 46 to 71, (64, 4) 65 to 72.
 double crowding(int64_t row_bytes, double registers) {
     if (row_bytes % 2048 != 0 || registers > 2) return 1;
     if (registers > 1) return row_bytes % 4096 == 0 ? 1.12 : 1;
@@ -169,7 +169,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
     const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
     const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
     const double lanes = targets()[k.target].lanes;
-    const bool x86 = targets()[k.target].processor == std::string_view("x86_64");
+    const bool x86 = targets()[k.target].processor == std::string_view("x86_64"), intel = targets()[k.target].intel();
     double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
     // Fewer than about eight sums in flight wait for their own latency.
     const double in_flight = std::max(1.0, k.v / lanes) * k.t * std::max(k.m, 1);
@@ -185,11 +185,14 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
                 round_up(left, k.t) + round_up(right, k.t) + round_up(rows / phases - left - right, k.t);
             outputs = round_up(C, k.v) * M * phases * per_phase;
             per_tap = std::max(1 + (k.t < 4 ? 0.7 : 0.5) / k.t, 0.3 * waiting);  // loads of x and w beside the product
+            // With two whole vectors a cycle many taps wait for eight sums in flight, too. Emerald Rapids, K = 31, 192
+            // channels, us with (v, t) = (16, 8), (32, 5), (32, 7), (32, 8): 43, 39, 35, 33.
+            if (intel && k.k == 0) per_tap = std::max(per_tap, std::min(11.5 / in_flight, 1.45));
             if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
             // Where x and y stay in a second-level cache, smaller tiles do better; beyond, more rows read x less.
             // Measured on x86; elsewhere all tiles pay as one of six rows does.
-            if (p.bytes <= second_level_bytes) fixed += 0.1 * (x86 ? k.t * std::max(k.v / lanes, 1.0) : 6);
+            if (p.bytes <= second_level_bytes && !intel) fixed += 0.1 * (x86 ? k.t * std::max(k.v / lanes, 1.0) : 6);
             if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
             if (phases > 1) fixed += 2;
             if (x86 && k.t > 4) per_tap *= crowding(g.channels * element_size(g.x_dtype), k.v / lanes);
@@ -207,13 +210,17 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             // Many taps are a long chain of sums, and a small tile waits for each: 192 rows of 40, K = 31, Zen 4, us in
             // tiles of 8 and 64: 36 and 14; of 24: 24 and 14.
             if (k.k == 0) per_tap = std::max(per_tap, 0.55 * waiting * std::max(1.0, lanes / k.v));
-            // Taps in pairs, of which one is shifted; with stride 2 every other tap is its neighbour, and few taps have no
-            // pairs to gain from.
+            // Taps in pairs, of which one is shifted; with stride 2 every other tap is its neighbour, and few taps have
+            // no pairs to gain from.
             if (k.k == 0 && k.block == 2) per_tap = g.stride > 1 ? 1.7 : K < 8 ? 1.45 : 1.27;
-            // So have seven taps in tiles of four lines. Measured on AVX-512.
-            if (k.k == 7 && lanes == 16 && k.t >= 4 && g.dilation == 1) per_tap = 1.2;
+            // So have seven taps in tiles of four lines on AVX-512, and on Intel's cores any fixed number of taps (us
+            // at 192 channels and K = 4, four lines and two halves: 10.2 and 12.8).
+            if ((k.k == 7 || (intel && k.k > 0)) && lanes == 16 && k.t >= 4 && g.dilation == 1) per_tap = 1.2;
+            // One branch for eight taps. K = 31 on 384 steps, us with block 2, 8, 4: 47, 52, 58; with stride 2 54
+            // and 59.
+            if (k.k == 0 && k.block == 8) per_tap = 1.4;
             if (rows < tile) fixed += 4;
-            if (g.stride > 1) fixed += 10;  // staging
+            if (g.stride > 1) fixed += 10;                // staging
             fixed += 200 * lanes / round_up(rows, tile);  // one row after the other
             break;
         }
@@ -224,7 +231,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             }
             const double period = static_cast<double>(flat_period(g.channels, k.v));
             outputs = round_up(rows * C, period * k.t) * M;
-            per_tap = std::max(M > 1 ? 1.25 : 1.55, 0.3 * waiting);
+            per_tap = std::max(M > 1 ? 1.25 : 1.55, (intel ? 0.6 : 0.3) * waiting);
             fixed = 5;
             if (g.stride > 1) fixed += 6;
             break;

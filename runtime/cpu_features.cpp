@@ -9,6 +9,7 @@ namespace dwc {
 bool cpu_has([[maybe_unused]] std::string_view feature) {
 #if defined(__x86_64__)
     // __builtin_cpu_supports also asks whether the operating system saves the registers.
+    if (feature == "intel") return __builtin_cpu_is("intel");
     if (feature == "sse4.1") return __builtin_cpu_supports("sse4.1");
     if (feature == "avx2") return __builtin_cpu_supports("avx2");
     if (feature == "fma") return __builtin_cpu_supports("fma");

@@ -57,18 +57,22 @@ void log_once(const std::string& line) {
     if (said.insert(line).second) log_line(line);
 }
 
-// As many of the library's own threads as have a microsecond's work each at the speed of a fast core, some 100 flops and
-// bytes a nanosecond: handing over less takes longer than doing it.
+// As many of the library's own threads as have a microsecond's work each at the speed of a fast core, some 100 flops
+// and bytes a nanosecond: handing over less takes longer than doing it.
 int worthwhile_threads(const Problem& p, int threads) {
     const double nanoseconds = static_cast<double>(std::max(p.flops, p.bytes)) / 100;
     return static_cast<int>(std::clamp(nanoseconds / 1000, 1.0, static_cast<double>(threads)));
 }
 
 // Rows that the next cache holds are fetched well enough by the CPU itself up to a few times the private ones: on Zen 4
-// (1 MiB) reading ahead costs 5 % at 4 MB, nothing at 6 and saves 15 to 20 % at 12. From memory it saves half at any size.
-Form form_for(int64_t bytes, int threads, dwc_stores stores) {
+// (1 MiB) reading ahead costs 5 % at 4 MB, nothing at 6 and saves 15 to 20 % at 12. From memory it saves half at any
+// size. Intel's cores fetch from the last cache as well as they can by themselves: reading ahead costs 5 to 10 % at 4
+// to 13 MB (Emerald Rapids, 2 MiB) and saves half at 100.
+Form form_for(const Target& target, int64_t bytes, int threads, dwc_stores stores) {
+    const bool from_memory = bytes > last_level_bytes() / 2;
     if (stores == DWC_STORES_STREAMED) return Form::stream;
-    if (stores == DWC_STORES_AUTO && bytes > last_level_bytes() / 2) return Form::stream;
+    if (stores == DWC_STORES_AUTO && from_memory) return Form::stream;
+    if (target.intel()) return from_memory ? Form::ahead : Form::plain;
     return bytes / threads > 4 * private_bytes() ? Form::ahead : Form::plain;
 }
 
@@ -96,7 +100,7 @@ dwc_status bind(dwc_plan& plan, const Selection& s, const dwc_options& options, 
     if (epilogue) plan.reason += ", then " + std::string(wanted.function) + " on each tile in L1";
     const int threads = plan.parallel_for ? plan.threads : worthwhile_threads(plan.problem, plan.threads);
     plan.runner = make_runner(simplest(plan.problem), kernel, epilogue, threads);
-    plan.runner->form(form_for(plan.problem.bytes, threads, options.stores));
+    plan.runner->form(form_for(targets()[kernel.target], plan.problem.bytes, threads, options.stores));
     if (plan.runner->form() == Form::ahead) plan.reason += ", rows fetched ahead";
     if (plan.runner->form() == Form::stream) plan.reason += ", y written around the caches";
     plan.packed = plan.runner->packed();

@@ -93,6 +93,8 @@ bool detect(const Target& target) {
 
 }  // namespace
 
+bool Target::intel() const { return std::string_view(cpu).starts_with("intel,"); }
+
 bool Target::supported() const {
     static const std::array<bool, target_count> known = [] {
         std::array<bool, target_count> all{};
@@ -121,7 +123,8 @@ const char* family_name(Family family) {
 
 bool ConvKernel::ends() const {
     const Target& t = target_table[static_cast<size_t>(target)];
-    return computes_ends(family_name(family), k, m, dtype == DWC_F32, std::string_view(t.processor) == "x86_64", t.lanes);
+    return computes_ends(family_name(family), k, m, dtype == DWC_F32, std::string_view(t.processor) == "x86_64",
+                         t.lanes);
 }
 
 std::span<const Target> targets() { return target_table; }

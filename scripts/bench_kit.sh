@@ -28,7 +28,7 @@ while (($#)); do
     shift 2
 done
 case "$target" in
-    x86-64) kernels='x86-64-sse41;x86-64-avx2;x86-64-avx512' what=dwconv_kit folder=. ;;
+    x86-64) kernels='x86-64-sse41;x86-64-avx2;x86-64-avx512;x86-64-avx512-intel' what=dwconv_kit folder=. ;;
     arm-64) kernels='x86-64-sse41;arm-64' what=dwc_foreign_aarch64 folder=arm-64 ;;
     *) echo "bench_kit.sh: --target ${target:-is missing:} must be x86-64 or arm-64" >&2; exit 2 ;;
 esac

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "dwconv/dwconv.h"
 #include "halide_glue.hpp"
@@ -121,19 +123,35 @@ std::string reason(int64_t bytes, int threads) {
     return text;
 }
 
+TEST(LastCache, IsNoLargerThanWhatSoFewCpusAreLeft) {
+    EXPECT_GT(dwc::last_level_bytes(), 0);
+    const int64_t most = std::max<int64_t>(32, 16 * std::thread::hardware_concurrency()) << 20;
+    EXPECT_LE(dwc::last_level_bytes(), most);
+    dwc_cache_level levels[8];
+    const int32_t count = std::min(dwc_cache_levels(levels, 8), 8);
+    EXPECT_EQ(dwc::last_level_bytes(), std::min(levels[count - 1].bytes, most));
+}
+
 TEST(ReadAhead, WhereTheShareOfAThreadExceedsItsCaches) {
     const auto kernels = dwc::conv_kernels();
     const auto reads_ahead = [](const dwc::ConvKernel& k) { return k.ahead && dwc::targets()[k.target].supported(); };
     if (std::none_of(kernels.begin(), kernels.end(), reads_ahead)) GTEST_SKIP() << "no kernel of this CPU does";
-    const int64_t caches = 4 * dwc::private_bytes();
-    const auto ahead = [&](double share, int threads) {
+    const auto ahead = [&](double share, int64_t caches, int threads) {
         return reason(static_cast<int64_t>(share * static_cast<double>(caches)), threads).find("rows fetched ahead") !=
                std::string::npos;
     };
-    EXPECT_FALSE(ahead(0.9, 1));
-    EXPECT_TRUE(ahead(1.1, 1));
-    EXPECT_FALSE(ahead(1.8, 2));
-    EXPECT_TRUE(ahead(2.2, 2));
+    for (const dwc::Target& target : dwc::targets()) {
+        if (!target.supported() || target.on_device() || target.lanes < 8) continue;
+        setenv("DWC_FORCE_TARGET", target.name, 1);
+        // Intel's cores read ahead in the last cache by themselves, however many there are.
+        const int64_t one = target.intel() ? dwc::last_level_bytes() / 2 : 4 * dwc::private_bytes();
+        const int64_t two = target.intel() ? one : 2 * one;
+        EXPECT_FALSE(ahead(0.9, one, 1)) << target.name;
+        EXPECT_TRUE(ahead(1.1, one, 1)) << target.name;
+        EXPECT_FALSE(ahead(0.9, two, 2)) << target.name;
+        EXPECT_TRUE(ahead(1.1, two, 2)) << target.name;
+    }
+    unsetenv("DWC_FORCE_TARGET");
 }
 
 }  // namespace

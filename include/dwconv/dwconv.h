@@ -190,8 +190,9 @@ typedef int (*dwc_parallel_for)(void *user, int64_t count, dwc_task body, void *
 /* Where y goes. STREAMED writes it around the caches (non-temporal stores): a cache line of y is then not read before
  * it is written and x stays cached, but whoever reads y next finds it in memory. It is used as far as the kernel has
  * such a form, y starts on a multiple of 64 bytes and its rows do; else, and for an activation that is not fused,
- * stores go through the caches. AUTO streams where x and y together exceed half of the last cache. The bits are the
- * same. */
+ * stores go through the caches. AUTO streams where x and y together exceed half of the last cache, of which 32 MiB
+ * count, or 16 a CPU where there are more: a virtual machine sees the whole cache of a processor that others use, too.
+ * The bits are the same. */
 typedef enum dwc_stores { DWC_STORES_AUTO = 0, DWC_STORES_CACHED = 1, DWC_STORES_STREAMED = 2 } dwc_stores;
 
 /* Whose pointers x and y are. Kernels of devices (targets "cuda" and "opencl") are never chosen by themselves: they run

@@ -110,6 +110,7 @@ int64_t bias_at(const Unit &unit) { return (unit.program.info.w_elements + 15) /
 int64_t packed_elements(const Unit &unit) { return bias_at(unit) + unit.program.info.b_elements; }
 
 std::string cpu_test(const std::string &feature) {
+    if (feature == "intel") return "__builtin_cpu_is(\"intel\")";
     for (const char *x86 : {"sse4.1", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})
         if (feature == x86) return "__builtin_cpu_supports(\"" + feature + "\")";
     // Bits of Linux' HWCAP.

@@ -20,16 +20,18 @@ std::vector<Value> values(const Json &line, const char *key) {
 void add_points(const Json &line, std::vector<DefaultPoint> *points, std::set<std::string> *seen) {
     if (line.at("family") == "activation" || !line.value("default", true)) return;
     const auto dtypes = line.contains("dtype") ? values<std::string>(line, "dtype") : std::vector<std::string>{"f32"};
-    for (const auto &dtype : dtypes)
-        for (const int k : values<int>(line, "k"))
-            for (const int stride : values<int>(line, "stride"))
-                for (const int m : values<int>(line, "m"))
-                    for (const auto &activation : values<std::string>(line, "activation")) {
-                        const Point point{line.at("family"),     activation, k, stride, m, line.at("v"), line.at("t"),
-                                          line.value("block", 4)};
-                        const DefaultPoint row{line.at("target"), dtype, point};
-                        if (seen->insert(row.name() + "@" + row.target).second) points->push_back(row);
-                    }
+    for (const auto &target : values<std::string>(line, "target"))
+        for (const auto &dtype : dtypes)
+            for (const int k : values<int>(line, "k"))
+                for (const int stride : values<int>(line, "stride"))
+                    for (const int m : values<int>(line, "m"))
+                        for (const auto &activation : values<std::string>(line, "activation")) {
+                            const Point point{
+                                line.at("family"),     activation, k, stride, m, line.at("v"), line.at("t"),
+                                line.value("block", 4)};
+                            const DefaultPoint row{target, dtype, point};
+                            if (seen->insert(row.name() + "@" + row.target).second) points->push_back(row);
+                        }
 }
 
 }  // namespace
