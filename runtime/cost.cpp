@@ -184,7 +184,8 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             const double per_phase =
                 round_up(left, k.t) + round_up(right, k.t) + round_up(rows / phases - left - right, k.t);
             outputs = round_up(C, k.v) * M * phases * per_phase;
-            per_tap = std::max(1 + (k.t < 4 ? 0.7 : 0.5) / k.t, 0.3 * waiting);  // loads of x and w beside the product
+            per_tap = std::max(1 + (k.t < 4 && !intel ? 0.7 : 0.5) / k.t, 0.3 * waiting);  // loads beside the product
+            if (intel && k.v <= lanes) per_tap *= 1.06;  // two registers of a row share an address
             // With two whole vectors a cycle many taps wait for eight sums in flight, too. Emerald Rapids, K = 31, 192
             // channels, us with (v, t) = (16, 8), (32, 5), (32, 7), (32, 8): 43, 39, 35, 33.
             if (intel && k.k == 0) per_tap = std::max(per_tap, std::min(11.5 / in_flight, 1.45));
