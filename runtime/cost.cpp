@@ -185,7 +185,8 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
                 round_up(left, k.t) + round_up(right, k.t) + round_up(rows / phases - left - right, k.t);
             outputs = round_up(C, k.v) * M * phases * per_phase;
             per_tap = std::max(1 + (k.t < 4 && !intel ? 0.7 : 0.5) / k.t, 0.3 * waiting);  // loads beside the product
-            if (intel && k.v <= lanes) per_tap *= 1.06;  // two registers of a row share an address
+            // Two registers of a row share what is done for few taps.
+            if (intel && K <= 8 && k.v <= lanes) per_tap *= 1.06;
             // With two whole vectors a cycle many taps wait for eight sums in flight, too. Emerald Rapids, K = 31, 192
             // channels, us with (v, t) = (16, 8), (32, 5), (32, 7), (32, 8): 43, 39, 35, 33.
             if (intel && k.k == 0) per_tap = std::max(per_tap, std::min(11.5 / in_flight, 1.45));
@@ -193,7 +194,8 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             if (k.v < lanes) per_tap *= lanes / k.v;
             // Where x and y stay in a second-level cache, smaller tiles do better; beyond, more rows read x less.
             // Measured on x86; elsewhere all tiles pay as one of six rows does.
-            if (p.bytes <= second_level_bytes && !intel) fixed += 0.1 * (x86 ? k.t * std::max(k.v / lanes, 1.0) : 6);
+            if (p.bytes <= second_level_bytes && !(intel && K <= 8))
+                fixed += 0.1 * (x86 ? k.t * std::max(k.v / lanes, 1.0) : 6);
             if (k.m == 0) outputs = C * M * rows, per_tap = 3 * lanes;
             if (phases > 1) fixed += 2;
             if (x86 && k.t > 4) per_tap *= crowding(g.channels * element_size(g.x_dtype), k.v / lanes);

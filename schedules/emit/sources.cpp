@@ -64,6 +64,19 @@ std::string by_processor(const Folder &folder, Body body) {
     return text + "#endif\n";
 }
 
+// What a CPU must have for `target` to be taken. Whose make it is counts only where the folder holds a target of the
+// same instructions for the others: its kernels run on them, too.
+std::vector<std::string> asked_of(const Folder &folder, const tuner::TunerTarget *target) {
+    std::vector<std::string> asked = features(target);
+    const auto maker = std::find(asked.begin(), asked.end(), "intel");
+    if (maker == asked.end()) return asked;
+    std::vector<std::string> of_any_maker(asked);
+    of_any_maker.erase(of_any_maker.begin() + (maker - asked.begin()));
+    const bool others = std::any_of(folder.targets.begin(), folder.targets.end(),
+                                    [&](const tuner::TunerTarget *t) { return features(t) == of_any_maker; });
+    return others ? asked : of_any_maker;
+}
+
 }  // namespace
 
 std::vector<const Unit *> Folder::of(const tuner::TunerTarget *target) const {
@@ -189,7 +202,7 @@ std::string dispatch_source(const Folder &folder) {
     if (hwcap) text += "#if defined(__aarch64__)\n#include <sys/auxv.h>\n#endif\n\n";
     text += by_processor(folder, [&](const tuner::TunerTarget *t) {
         std::string lines = "static int " + test(t).substr(0, test(t).size() - 2) + "(void) {\n    return ", all;
-        for (const std::string &feature : features(t))
+        for (const std::string &feature : asked_of(folder, t))
             all += (all.empty() ? "" : " &&\n           ") + cpu_test(feature);
         lines += (all.empty() ? "1" : all) + ";\n}\n";
         for (const Layer &layer : r.layers) {
