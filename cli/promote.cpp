@@ -1,6 +1,7 @@
 // `dwconv promote`: logs of tuning runs become the records that the library is compiled with.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -20,7 +21,7 @@ namespace promote = dwc::promote;
 struct PromoteOptions {
     std::vector<std::string> logs;
     std::string schedules = "schedules", golden;
-    int variants = 48;  // with the 16 elementwise kernels the 64 that a target may have
+    int variants = 64;
     bool dry_run = false, check = false;
 };
 
@@ -28,6 +29,7 @@ struct PromoteOptions {
 struct Tree {
     std::vector<promote::TargetRow> targets;
     std::vector<promote::DefaultPoint> points;
+    std::map<std::string, size_t> elementwise;  // kernels, by target
     promote::Database database;
     std::map<std::string, std::string> texts;  // of the database's files, by target
 };
@@ -81,6 +83,7 @@ Tree read_tree(const PromoteOptions &options) {
     const fs::path targets = folder / "targets.json", points = folder / "default.jsonl";
     tree.targets = promote::parse_targets(read_text(targets), targets.string());
     tree.points = promote::parse_points(read_text(points), points.string());
+    tree.elementwise = promote::count_elementwise(read_text(points), points.string());
     for (const auto &target : tree.targets) {
         const fs::path file = folder / "db" / (target.name + ".jsonl");
         if (!fs::exists(file, error)) continue;
@@ -122,7 +125,9 @@ std::string percent(double share) { return format("%.2f %%", 100 * share); }
 // Chooses the variants of one target and says what that costs.
 void choose(const PromoteOptions &options, const Tree &tree, const std::string &target, promote::Database *database) {
     const auto defaults = defaults_of(tree, target);
-    const auto budget = static_cast<size_t>(options.variants);
+    const auto elementwise = tree.elementwise.find(target);
+    const size_t taken = elementwise == tree.elementwise.end() ? 0 : elementwise->second;
+    const size_t budget = std::max(static_cast<size_t>(options.variants), taken) - taken;
     const auto coverage =
         promote::choose(database, target, defaults, budget > defaults.size() ? budget - defaults.size() : 0);
     int replaced = 0, stays = 0, estimates = 0, without = 0;
@@ -142,12 +147,11 @@ void choose(const PromoteOptions &options, const Tree &tree, const std::string &
     if (without) std::cout << ", in " << without << " no kernel within the budget is known";
     if (estimates) std::cout << "; " << estimates << " estimated problems wait for a measurement";
     std::cout << "\n  variants: " << defaults.size() << " default points and " << coverage.recorded.size()
-              << " for records, of " << options.variants << "\n  loss to the best of each problem: mean "
-              << percent(loss.mean) << ", in " << loss.not_best << " of " << loss.problems << " problems";
+              << " for records, of " << budget << "\n  loss to the best of each problem: mean " << percent(loss.mean)
+              << ", in " << loss.not_best << " of " << loss.problems << " problems";
     if (loss.worst > 0) std::cout << ", worst " << percent(loss.worst) << " (" << loss.worst_problem << ")";
     std::cout << '\n';
-    if (defaults.size() > budget)
-        std::cout << "  the default points alone exceed the " << options.variants << " variants\n";
+    if (defaults.size() > budget) std::cout << "  the default points alone exceed the " << budget << " variants\n";
 }
 
 void write_files(const fs::path &folder, const std::map<std::string, std::string> &texts) {
@@ -242,7 +246,8 @@ void register_promote(CLI::App &app, int &exit_code) {
         ->capture_default_str()
         ->type_name("DIR");
     command
-        ->add_option("--variants", options->variants, "Most convolution kernels of a target, default points included")
+        ->add_option("--variants", options->variants,
+                     "Most kernels of a target, default points and elementwise kernels included")
         ->check(CLI::Range(1, 100000))
         ->capture_default_str()
         ->type_name("N");

@@ -195,20 +195,23 @@ TEST(DatabaseText, EveryFaultIsNamed) {
 // ------------------------------------------------------------------------------------------------------ points, golden
 
 TEST(Points, LinesStandForEveryCombinationOnce) {
-    const auto points = dwc::promote::parse_points(
+    const std::string text =
         R"({"target": "x86-64-avx512", "family": "channels", "k": [1, 0], "stride": 1, "m": 1, "activation": ["linear", "silu"], "v": 16, "t": 4}
 {"target": "x86-64-avx512", "family": "channels", "k": 1, "stride": 1, "m": 1, "activation": "linear", "v": 16, "t": 4}
 {"target": "arm-64", "family": "activation", "function": ["clamp"], "v": 4}
+{"target": ["arm-64", "x86-64-avx2"], "family": "activation", "function": ["relu", "elu"], "v": 4}
 {"target": "arm-64", "family": "channels", "k": 3, "stride": 1, "m": 1, "activation": "linear", "v": 8, "t": 7, "default": false}
-{"target": "arm-64", "family": "width", "dtype": ["bf16"], "k": 0, "stride": 1, "m": 0, "activation": "linear", "v": 4, "t": 8, "block": 2}
-)",
-        "points");
+{"target": ["arm-64", "arm-64-v8.2"], "family": "width", "dtype": ["bf16"], "k": 0, "stride": 1, "m": 0, "activation": "linear", "v": 4, "t": 8, "block": 2}
+)";
     std::vector<std::string> names;
-    for (const auto& point : points) names.push_back(point.name());
-    EXPECT_EQ(names,
-              (std::vector<std::string>{"channels_f32_k1_m1_s1_linear_v16_t4", "channels_f32_k1_m1_s1_silu_v16_t4",
-                                        "channels_f32_kany_m1_s1_linear_v16_t4", "channels_f32_kany_m1_s1_silu_v16_t4",
-                                        "width_bf16_kany_many_s1_linear_v4_t8_b2"}));
+    for (const auto& point : dwc::promote::parse_points(text, "points")) names.push_back(point.name());
+    const auto elementwise = dwc::promote::count_elementwise(text, "points");
+    EXPECT_EQ(elementwise, (std::map<std::string, size_t>{{"arm-64", 3}, {"x86-64-avx2", 2}}));
+    EXPECT_EQ(names, (std::vector<std::string>{
+                         "channels_f32_k1_m1_s1_linear_v16_t4", "channels_f32_k1_m1_s1_silu_v16_t4",
+                         "channels_f32_kany_m1_s1_linear_v16_t4", "channels_f32_kany_m1_s1_silu_v16_t4",
+                         "width_bf16_kany_many_s1_linear_v4_t8_b2", "width_bf16_kany_many_s1_linear_v4_t8_b2"}));
+    EXPECT_THROW(dwc::promote::count_elementwise("{\"family\": \"activation\"}\n", "points"), dwc::promote::InputError);
     EXPECT_THROW(dwc::promote::parse_points("{\"family\": 3}\n", "points"), dwc::promote::InputError);
     EXPECT_THROW(dwc::promote::parse_targets("{}", "targets"), dwc::promote::InputError);
     const auto targets = dwc::promote::parse_targets(

@@ -12,9 +12,9 @@ namespace {
 
 using tuner::InputError;
 
-// Problems beyond this fetch rows ahead: four times the private caches of most cores, where the library does
-// (plan.cpp).
-constexpr double large_bytes = 4 << 20;
+// Problems beyond these fetch rows ahead: four times the private caches of most cores, and half of a last cache where
+// the core reads ahead by itself until there, as the library does (plan.cpp).
+constexpr double large_bytes = 4 << 20, large_bytes_intel = 16 << 20;
 
 // Taps that are unrolled even where the kernel of the point would loop over them. Measured on Zen 4 (K = 8 to 16, 128
 // and 938 outputs): in ncl up to 9 an eighth faster, from 15 half slower; in nlc the same from 8 on.
@@ -110,7 +110,8 @@ bool reads_ahead(const dwc_problem &problem, const Point &point, const tuner::Tu
     const double steps = static_cast<double>(problem.length) +
                          static_cast<double>(length) * static_cast<double>(problem.depth_multiplier);
     const double bytes = sizeof(float) * static_cast<double>(problem.batch * problem.channels) * steps;
-    return bytes > large_bytes && point.family == "channels" && point.stride == 1 && target.on_x86();
+    const double large = target.intel() ? large_bytes_intel : large_bytes;
+    return bytes > large && point.family == "channels" && point.stride == 1 && target.on_x86();
 }
 
 }  // namespace

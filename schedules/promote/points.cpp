@@ -1,6 +1,7 @@
 #include "points.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace dwc::promote {
@@ -34,6 +35,20 @@ void add_points(const Json &line, std::vector<DefaultPoint> *points, std::set<st
                         }
 }
 
+// Errors of `read` name the line.
+void for_each_line(const std::string &text, const std::string &name, const std::function<void(const Json &)> &read) {
+    size_t begin = 0;
+    for (int number = 1; begin < text.size(); ++number) {
+        const size_t end = std::min(text.find('\n', begin), text.size());
+        try {
+            if (end > begin) read(Json::parse(text.substr(begin, end - begin)));
+        } catch (const Json::exception &error) {
+            throw InputError(name + ":" + std::to_string(number) + ": is no line of points: " + error.what());
+        }
+        begin = end + 1;
+    }
+}
+
 }  // namespace
 
 std::vector<TargetRow> parse_targets(const std::string &text, const std::string &name) {
@@ -54,17 +69,18 @@ std::vector<TargetRow> parse_targets(const std::string &text, const std::string 
 std::vector<DefaultPoint> parse_points(const std::string &text, const std::string &name) {
     std::vector<DefaultPoint> points;
     std::set<std::string> seen;
-    size_t begin = 0;
-    for (int number = 1; begin < text.size(); ++number) {
-        const size_t end = std::min(text.find('\n', begin), text.size());
-        try {
-            if (end > begin) add_points(Json::parse(text.substr(begin, end - begin)), &points, &seen);
-        } catch (const Json::exception &error) {
-            throw InputError(name + ":" + std::to_string(number) + ": is no line of points: " + error.what());
-        }
-        begin = end + 1;
-    }
+    for_each_line(text, name, [&](const Json &line) { add_points(line, &points, &seen); });
     return points;
+}
+
+std::map<std::string, size_t> count_elementwise(const std::string &text, const std::string &name) {
+    std::map<std::string, size_t> counts;
+    for_each_line(text, name, [&](const Json &line) {
+        if (line.at("family") != "activation") return;
+        for (const auto &target : values<std::string>(line, "target"))
+            counts[target] += values<std::string>(line, "function").size();
+    });
+    return counts;
 }
 
 }  // namespace dwc::promote

@@ -28,5 +28,7 @@ struct DefaultPoint {
 std::vector<TargetRow> parse_targets(const std::string &text, const std::string &name);
 // Every convolution point, in the order of compilation and each once.
 std::vector<DefaultPoint> parse_points(const std::string &text, const std::string &name);
+// The elementwise kernels of every target that has any.
+std::map<std::string, size_t> count_elementwise(const std::string &text, const std::string &name);
 
 }  // namespace dwc::promote

@@ -16,6 +16,7 @@ constexpr TunerTarget kTargets[] = {
 }  // namespace
 
 bool TunerTarget::on_x86() const { return std::string_view(processor) == "x86_64"; }
+bool TunerTarget::intel() const { return std::string_view(cpu).starts_with("intel,"); }
 int TunerTarget::registers() const { return vector_registers(on_x86(), lanes); }
 
 const TunerTarget *tuner_target(const std::string &name) {

@@ -12,6 +12,7 @@ struct TunerTarget {
     int lanes;              // f32 in a vector register
     const char *cpu;        // comma-separated features it needs
     bool on_x86() const;
+    bool intel() const;  // tuned for cores of Intel's
     int registers() const;  // vector registers
 };
 
