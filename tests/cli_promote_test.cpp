@@ -20,6 +20,8 @@ class CliPromote : public CliProcess {
         write_file(
             "schedules/default.jsonl",
             R"({"target": "x86-64-avx512", "family": "channels", "k": 4, "stride": 1, "m": 1, "activation": "linear", "v": 16, "t": 4})"
+            "\n"
+            R"({"target": "x86-64-avx512", "family": "activation", "function": ["relu", "elu"], "v": 16})"
             "\n");
         write_file("golden.txt",
                    problem_of(192) + " x86-64-avx512 whatever\n" + problem_of(6000) + " x86-64-avx512 whatever\n");
@@ -48,7 +50,7 @@ TEST_F(CliPromote, WritesRecordsAndSaysWhatTheyChange) {
                       "2 measured problems: in 1 a kernel beats the incumbent by 3 % and its spread, in 1 the "
                       "incumbent stays"))
         << o.out;
-    EXPECT_TRUE(holds(o.out, "1 default points and 1 for records, of 48")) << o.out;
+    EXPECT_TRUE(holds(o.out, "1 default points and 1 for records, of 62")) << o.out;
     EXPECT_TRUE(holds(o.out, "golden: " + problem_of(192) + " x86-64-avx512: " + channels(4) + " -> " + channels(6)))
         << o.out;
     EXPECT_TRUE(holds(o.out, "golden selections: 1 of 2 change")) << o.out;
@@ -72,7 +74,7 @@ TEST_F(CliPromote, LogsInAnyOrderTogetherOrOneByOneGiveTheSameBytes) {
     std::set<std::string> files;
     for (const auto& calls : {std::vector<std::string>{a + " " + b}, {b + " " + a}, {a, b}, {b, a}}) {
         fresh();
-        for (const std::string& logs : calls) EXPECT_EQ(promote(logs + " --variants 3").exit_code, 0);
+        for (const std::string& logs : calls) EXPECT_EQ(promote(logs + " --variants 5").exit_code, 0);
         files.insert(contents(database()));
     }
     EXPECT_EQ(files.size(), 1u);
@@ -84,7 +86,7 @@ TEST_F(CliPromote, TheBudgetIsKeptAndItsLossSaid) {
     for (int i = 0; i < 4; ++i)
         text.add({problem_of(64 + i), channels(6), 0.8}).add({problem_of(64 + i), channels(7 + i), 0.76});
     const std::string log = write_file("a.log", text.str());
-    const Outcome o = promote(log + " --variants 2");
+    const Outcome o = promote(log + " --variants 4");
     EXPECT_TRUE(holds(o.out, "1 default points and 1 for records, of 2")) << o.out;
     EXPECT_TRUE(holds(o.out, "loss to the best of each problem: mean 5.26 %, in 4 of 4 problems, worst 5.26 % ("))
         << o.out;
