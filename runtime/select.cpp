@@ -191,9 +191,7 @@ dwc_status select(const Problem& problem, const Wish& wish, const Knowledge& kno
             s.chosen = a.candidate->kernel;
             if (s.chosen->target != limit) s.reason += ", on a parent of target " + std::string(targets()[limit].name);
             const bool free = wish.target.empty() && wish.memory == DeviceKind::host;
-            // A parent with vectors of the same length is no slower: it has what the target need not have of its own.
-            const bool narrower = targets()[s.chosen->target].lanes < targets()[best].lanes;
-            if (free && narrower && !s.tuned_here) s.slower_target = targets()[best].name;
+            if (free && s.chosen->target != best && !s.tuned_here) s.slower_target = targets()[best].name;
             if (!wish.target.empty())
                 s.reason += ", target forced";
             else if (!free)
