@@ -130,7 +130,7 @@ TEST_P(Kernel, StreamedStores) {
                 for (const Guarded::Side side : {Guarded::start, Guarded::end}) {
                     dwc_problem p = problem();
                     p.channels = channels;
-                    p.length = length * dilation;
+                    p.length = length * dilation * p.stride;
                     p.dilation = dilation;
                     p.batch = 2;
                     p.pad_left = (p.kernel_size - 1) * dilation;
