@@ -22,14 +22,19 @@ int64_t reach(const Problem& p, int64_t tile) {
     return std::min(p.effective_kernel, 2 * longest_reach) + phases * std::min(tile, int64_t{1} << 16);
 }
 
-// One multiple of the channels at a time, put between the others from a tile in L1.
-bool planar(const Problem& p, const ConvKernel& k) {
-    return k.m == 1 && !on_device(k.family) && p.given.depth_multiplier > 1 && k.dtype == DWC_F32;
+// Why a kernel for nlc cannot compute tiles of ncl turned round, or nothing.
+std::string refusal_to_turn(const Problem& p, const ConvKernel& k) {
+    constexpr int64_t most_steps = 1 << 14;  // of the smallest tile
+    const dwc_problem& g = p.given;
+    if (targets()[k.target].processor != std::string_view("x86_64")) return "for layout nlc";
+    if (k.dtype != DWC_F32) return "only tiles of f32 are turned round";
+    if (k.m == 0) return "for layout nlc";
+    const int64_t least = saturating_product(g.dilation, k.t);
+    if (least > most_steps / g.stride || p.effective_kernel > most_steps) return "a tile would hold too many steps";
+    if (g.channels < k.v && !merges_sequences(p, k))
+        return text("needs %d channels, there are %lld", k.v, static_cast<long long>(g.channels));
+    return {};
 }
-
-}  // namespace
-
-namespace {
 
 // What a device's kernel asks of the problem besides layout, kernel size, multiplier and dtype.
 std::string device_refusal(const Problem& p, const ConvKernel& k) {
@@ -71,10 +76,11 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
     const auto number = [](int64_t v) { return static_cast<long long>(v); };
     if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return "other dtype";
     const dwc_layout layout = k.family == Family::width || k.family == Family::gpuncl ? DWC_NCL : DWC_NLC;
-    const bool step = is_step(p) && k.family == Family::flat;
-    if (g.layout != layout && !step) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
+    const bool step = is_step(p) && k.family == Family::flat, turn = turned(p, k);
+    if (g.layout != layout && !step && !turn) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
     if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
-    if (k.m && k.m != g.depth_multiplier && !planar(p, k)) return text("compiled for depth_multiplier %d", k.m);
+    const bool one_by_one = planar(p, k) || (turn && k.m == 1);
+    if (k.m && k.m != g.depth_multiplier && !one_by_one) return text("compiled for depth_multiplier %d", k.m);
 
     const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
     if (std::string_view(k.activation) != "linear" && std::string_view(k.activation) != wanted.function)
@@ -88,6 +94,7 @@ std::string refusal(const Problem& p, const ConvKernel& k) {
             return device_refusal(p, k);
         case Family::channels:
             if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
+            if (turn) return refusal_to_turn(p, k);
             if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
             if (k.t > 1 && static_cast<double>(g.dilation) * static_cast<double>(p.y.t) * k.t > 0x7fffffff)
                 return "the rows of a tile lie too far apart for 32-bit strides";
@@ -161,6 +168,20 @@ double crowding(int64_t row_bytes, double registers) {
 
 double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
 
+// Slots an output takes for its tile to be turned round and back, and its share of the calls that this takes. Emerald
+// Rapids, 192 channels, K = 31, us: 30 of 50 are the kernel's, 10 go into turning x and 8 into turning y.
+double turning_cost(const Problem& p, const ConvKernel& k) {
+    constexpr int64_t first_level_bytes = 1 << 17;
+    const dwc_problem& g = p.given;
+    const double lanes = targets()[k.target].lanes, M = static_cast<double>(g.depth_multiplier);
+    const int64_t wide = merges_sequences(p, k) ? 64 : std::max<int64_t>(std::min<int64_t>(g.channels, 64), k.v);
+    const double tile = static_cast<double>(std::min<int64_t>(p.out_length, 256) * wide);
+    const double far = p.bytes <= first_level_bytes ? 0 : p.bytes <= 2 * second_level_bytes ? 10 : 20;
+    const double in = 14 * static_cast<double>(g.stride) / std::max(M, 1.0), interleaved = k.m > 1 ? 8 : 0;
+    // Short vectors have fewer elements to gather from rows.
+    return (0.3 + 0.7 * lanes / 16) * (4 + far + in + interleaved) + 800 * lanes / tile;
+}
+
 }  // namespace
 
 double predicted_cost(const Problem& p, const ConvKernel& k) {
@@ -168,6 +189,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
     const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
     const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
+    const double batch = static_cast<double>(g.batch);
     const double lanes = targets()[k.target].lanes;
     const bool x86 = targets()[k.target].processor == std::string_view("x86_64"), intel = targets()[k.target].intel();
     double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
@@ -192,6 +214,16 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             if (intel && k.k == 0) per_tap = std::max(per_tap, std::min(11.5 / in_flight, 1.45));
             if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
+            if (turned(p, k)) {
+                if (!targets()[k.target].fma) per_tap *= 1.35;
+                // Small tiles wait for every sum of many taps: 64 x 300 channels, 10 steps, K = 21, us with (v, t) =
+                // (32, 8) and (16, 1): 207, 413.
+                if (k.k == 0) per_tap = std::max(per_tap, 0.8 * waiting);
+                outputs = phases * round_up(rows / phases, k.t) * M;
+                outputs *= merges_sequences(p, k) ? round_up(C * batch, k.v) / batch : round_up(C, k.v);
+                fixed += turning_cost(p, k);
+                break;
+            }
             // Where x and y stay in a second-level cache, smaller tiles do better; beyond, more rows read x less.
             // Measured on x86; elsewhere all tiles pay as one of six rows does.
             if (p.bytes <= second_level_bytes && !(intel && K <= 8))
@@ -223,8 +255,9 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             // and 59.
             if (k.k == 0 && k.block == 8) per_tap = 1.4;
             if (rows < tile) fixed += 4;
-            if (g.stride > 1) fixed += 10;                // staging
-            fixed += 200 * lanes / round_up(rows, tile);  // one row after the other
+            // Staging, of which every other element is a shuffle and any other one a load of its own.
+            if (g.stride > 1) fixed += g.stride == 2 ? 10 : 2.5 * lanes * static_cast<double>(g.stride);
+            fixed += (k.k && x86 ? 80 : 200) * lanes / round_up(rows, tile);  // one row after the other
             break;
         }
         case Family::flat: {
@@ -247,7 +280,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
     if (planar(p, k)) fixed += 2.5 * lanes;  // outputs are moved one by one
     const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
     if (wanted != k.activation) fixed += 6;  // another pass over the tile in L1
-    return static_cast<double>(g.batch) * outputs * (K * per_tap + fixed);
+    return batch * outputs * (K * per_tap + fixed);
 }
 
 int64_t phase_rows(const Problem& p) {
@@ -258,6 +291,18 @@ int64_t phase_rows(const Problem& p) {
 bool is_step(const Problem& p) {
     const dwc_problem& g = p.given;
     return g.stateful && g.length == 1 && g.x_dtype == DWC_F32 && p.x.c == 1 && p.y.c == 1;
+}
+
+bool planar(const Problem& p, const ConvKernel& k) {
+    return k.m == 1 && !on_device(k.family) && p.given.depth_multiplier > 1 && k.dtype == DWC_F32 && !turned(p, k);
+}
+
+bool turned(const Problem& p, const ConvKernel& k) { return k.family == Family::channels && p.given.layout == DWC_NCL; }
+
+bool merges_sequences(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    const bool touch = p.x.n == g.channels * p.x.c && p.y.n == p.out_channels * p.y.c;
+    return g.channels < k.v && !g.stateful && (g.batch == 1 || touch);
 }
 
 int64_t flat_period(int64_t channels, int v) { return std::lcm(std::max<int64_t>(channels, 1), int64_t{v}); }

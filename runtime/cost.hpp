@@ -23,7 +23,13 @@ int64_t phase_rows(const Problem& problem);
 // One new input a sequence after its carried state, in rows of channels that touch: a `flat` kernel crosses them at
 // once.
 bool is_step(const Problem& problem);
-// Positions of one period of a `flat` kernel.
+// Whether a kernel computes one multiple of the channels at a time, put between the others from a tile in L1.
+bool planar(const Problem& problem, const ConvKernel& kernel);
+// Whether a kernel for nlc computes tiles of ncl turned round, and where it does whether these go on from sequence to
+// sequence because one has fewer channels than its vectors have lanes.
+bool turned(const Problem& problem, const ConvKernel& kernel);
+bool merges_sequences(const Problem& problem, const ConvKernel& kernel);
+// Positions of one period of a `flat` kernel, or of merged sequences.
 int64_t flat_period(int64_t channels, int v);
 
 }  // namespace dwc

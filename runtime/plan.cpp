@@ -24,7 +24,8 @@ namespace dwc {
 std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads) {
     switch (k.family) {
         case Family::channels:
-            return make_channels_runner(p, k, e, threads);
+            return p.given.layout == DWC_NLC ? make_channels_runner(p, k, e, threads)
+                                             : make_turned_runner(p, k, e, threads);
         case Family::width:
             return make_width_runner(p, k, e, threads);
         case Family::flat:

@@ -116,8 +116,7 @@ class Runner {
     void copy(const Job& job, char* dst, const char* src, int64_t elements) const;
     // The elementwise kernel on `rows` rows of `count` outputs that a kernel call has just written.
     int activate(float* y, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
-    // Whether a kernel for multiplier 1 computes one multiple of the channels at a time.
-    bool planar() const { return kernel_.m == 1 && p_.given.depth_multiplier > 1; }
+    bool planar() const { return planar_; }  // see cost.hpp
     // One call of the kernel, then the elementwise one on `rows` rows of `count` outputs, `row_stride` apart. Or one
     // call a multiple into planes side by side, whose outputs are then interleaved: at most planar_elements() of them.
     int call(const ConvCall& call, int64_t count, int64_t rows, int64_t row_stride, const Job& job) const;
@@ -154,6 +153,8 @@ class Runner {
     std::vector<Task> tasks_;
 
    private:
+    bool planar_;
+
     Task whole() const {
         return {0, p_.given.batch, 0, p_.given.channels, 0, static_cast<int64_t>(stretches_.size())};
     }
@@ -173,6 +174,7 @@ Problem simplest(Problem p);
 std::unique_ptr<Runner> make_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_channels_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e,
                                              int threads);
+std::unique_ptr<Runner> make_turned_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_width_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_flat_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);
 std::unique_ptr<Runner> make_step_runner(const Problem& p, const ConvKernel& k, const ActivationRow* e, int threads);

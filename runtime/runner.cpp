@@ -39,7 +39,8 @@ Runner::Runner(const Problem& problem, const ConvKernel& kernel, const Activatio
       kernel_(kernel),
       epilogue_(epilogue),
       activation_(activation_kernel(problem.given.activation, problem.given.activation_params)),
-      element_(element_size(problem.given.x_dtype)) {
+      element_(element_size(problem.given.x_dtype)),
+      planar_(dwc::planar(problem, kernel)) {
     if (kernel.family == Family::flat) period_ = flat_period(problem.given.channels, kernel.v);
 }
 
@@ -145,8 +146,9 @@ void Runner::copy(const Job& job, char* dst, const char* src, int64_t elements) 
     std::memcpy(dst, src, static_cast<size_t>(elements * element_));
 }
 
-// An elementwise kernel reads y again: it stays in the caches.
+// An elementwise kernel reads y again, and so does what turns a tile of it back: it stays in the caches.
 void Runner::form(Form wanted) {
+    if (turned(p_, kernel_)) wanted = Form::plain;
     if (wanted == Form::stream && (!kernel_.stream || epilogue_)) wanted = Form::ahead;
     form_ = wanted == Form::ahead && !kernel_.ahead ? Form::plain : wanted;
 }

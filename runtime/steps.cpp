@@ -118,6 +118,9 @@ dwc_status list_steps(const dwc_problem* problem, const dwc_kernel_row& row, boo
     p = simplest(p);
     if (const std::string why = refusal(p, kernel); !why.empty())
         return fail(error, DWC_ERROR_UNSUPPORTED, "%s: %s", p.key().c_str(), why.c_str());
+    if (turned(p, kernel))
+        return fail(error, DWC_ERROR_UNSUPPORTED, "%s: the steps of tiles turned round are not listed",
+                    p.key().c_str());
     const std::unique_ptr<Runner> runner = make_runner(p, kernel, nullptr, 1);
     if (info) *info = info_of(p, function, *runner);
     if (p.empty_output()) return DWC_OK;

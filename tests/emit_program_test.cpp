@@ -113,6 +113,13 @@ TEST(EmitProgram, StepsRefuseInWords) {
     dwc_problem stateless = problem;
     stateless.stateful = 0;
     EXPECT_EQ(dwc_kernel_steps(&stateless, &row, 1, nullptr, never, nullptr, &error), DWC_OK);
+    dwc_problem turned = stateless;
+    turned.layout = DWC_NCL;
+    const dwc::tuner::TunerTarget *turns = dwc::tuner::tuner_target("x86-64-sse41");
+    row = dwc::emit::row_of(point, *turns);
+    EXPECT_EQ(dwc_kernel_steps(&turned, &row, 1, nullptr, never, nullptr, &error), DWC_ERROR_UNSUPPORTED);
+    EXPECT_NE(std::string(error.message).find("turned round"), std::string::npos) << error.message;
+    EXPECT_EQ(choose(turned, *turns).point.family, "width");
     row = dwc::emit::row_of(other, *target);
     EXPECT_EQ(dwc_kernel_steps(&stateless, &row, 1, nullptr, never, nullptr, &error), DWC_ERROR_UNSUPPORTED);
     EXPECT_EQ(dwc_kernel_steps(&stateless, nullptr, 1, nullptr, never, nullptr, &error), DWC_ERROR_NULL_POINTER);

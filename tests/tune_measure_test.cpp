@@ -128,7 +128,7 @@ TEST_F(Verify, ReadsAndWritesBeyondTheEndCrash) {
 }
 
 TEST_F(Verify, WhatCannotBePlannedIsAnException) {
-    EXPECT_THROW(verify("f32_ncl_n2_l90_c70_k4_m1_s1_d1_pl3_pr0_bias_linear"), std::runtime_error);
+    EXPECT_THROW(verify("bf16_ncl_n2_l90_c70_k4_m1_s1_d1_pl3_pr0_bias_linear"), std::runtime_error);
     EXPECT_THROW(verify("banana"), std::runtime_error);
     EXPECT_THROW(tuner::verify(problem_, "nosuch@kernel", 1), std::runtime_error);
 }

@@ -42,12 +42,14 @@ std::string parent_of(const std::string &target) {
 }
 
 // The default points of a target (of its nearest ancestor with any), the records of the library and the kernels that
-// these name.
-Catalog catalog_of(const tuner::TunerTarget &target) {
+// these name. Without those that would take tiles of ncl turned round, which the library alone does: their steps are
+// not listed.
+Catalog catalog_of(const tuner::TunerTarget &target, dwc_layout layout) {
     Catalog all;
+    const auto turns = [layout](const Point &point) { return layout == DWC_NCL && point.family == "channels"; };
     for (std::string name = target.name; !name.empty() && all.points.empty(); name = parent_of(name))
         for (const promote::DefaultPoint &p : default_points())
-            if (p.target == name && p.dtype == "f32") all.points.push_back(p.point);
+            if (p.target == name && p.dtype == "f32" && !turns(p.point)) all.points.push_back(p.point);
     all.defaults = static_cast<int32_t>(all.points.size());
     const std::string end = std::string("@") + target.name;
     for (int32_t i = 0; i < dwc_record_count(); ++i) {
@@ -57,7 +59,8 @@ Catalog catalog_of(const tuner::TunerTarget &target) {
         std::string kernel = record.kernel, dtype;
         if (kernel.size() <= end.size()) continue;
         Point point;
-        if (!parse_variant_name(kernel.substr(0, kernel.size() - end.size()), &point, &dtype) || dtype != "f32")
+        if (!parse_variant_name(kernel.substr(0, kernel.size() - end.size()), &point, &dtype) || dtype != "f32" ||
+            turns(point))
             continue;
         const auto same = [&](const Point &p) { return variant_name(p, "f32") == variant_name(point, "f32"); };
         if (std::none_of(all.points.begin(), all.points.end(), same)) all.points.push_back(point);
@@ -135,7 +138,7 @@ dwc_kernel_row row_of(const Point &point, const tuner::TunerTarget &target) {
 }
 
 Kernel choose(const dwc_problem &problem, const tuner::TunerTarget &target) {
-    const Catalog all = catalog_of(target);
+    const Catalog all = catalog_of(target, static_cast<dwc_layout>(problem.layout));
     dwc_catalog catalog;
     dwc_catalog_init(&catalog);
     catalog.kernels = all.rows.data();
