@@ -168,28 +168,59 @@ double crowding(int64_t row_bytes, double registers) {
 
 double round_up(double n, double unit) { return std::ceil(n / unit) * unit; }
 
+// What a kernel's loops over any number of taps cost beside the products: slots of an output and of a tap.
+constexpr double any_taps_fixed = 2, any_taps_per_tap = 0.05;
+constexpr double elementwise = 6;  // another pass over the tile in L1
+
 // Slots an output takes for its tile to be turned round and back, and its share of the calls that this takes. Emerald
 // Rapids, 192 channels, K = 31, us: 30 of 50 are the kernel's, 10 go into turning x and 8 into turning y.
-double turning_cost(const Problem& p, const ConvKernel& k) {
+double turning(const Problem& p, const ConvKernel& k) {
     constexpr int64_t first_level_bytes = 1 << 17;
     const dwc_problem& g = p.given;
     const double lanes = targets()[k.target].lanes, M = static_cast<double>(g.depth_multiplier);
     const int64_t wide = merges_sequences(p, k) ? 64 : std::max<int64_t>(std::min<int64_t>(g.channels, 64), k.v);
     const double tile = static_cast<double>(std::min<int64_t>(p.out_length, 256) * wide);
-    const double far = p.bytes <= first_level_bytes ? 0 : p.bytes <= 2 * second_level_bytes ? 10 : 20;
+    const double far = p.bytes <= first_level_bytes ? 0 : p.bytes <= 2 * second_level_bytes ? 5 : 20;
     const double in = 14 * static_cast<double>(g.stride) / std::max(M, 1.0), interleaved = k.m > 1 ? 8 : 0;
     // Short vectors have fewer elements to gather from rows.
-    return (0.3 + 0.7 * lanes / 16) * (4 + far + in + interleaved) + 800 * lanes / tile;
+    return (0.3 + 0.7 * lanes / 16) * (6 + far + in + interleaved) + 800 * lanes / tile;
+}
+
+double turned_cost(const Problem& p, const ConvKernel& k) {
+    const dwc_problem& g = p.given;
+    const Target& target = targets()[k.target];
+    const double batch = static_cast<double>(g.batch), C = static_cast<double>(g.channels);
+    const double phases = static_cast<double>(std::min(g.dilation, p.out_length));
+    const double rows = phases * round_up(static_cast<double>(p.out_length) / phases, k.t);
+    const double channels = merges_sequences(p, k) ? round_up(C * batch, k.v) / batch : round_up(C, k.v);
+    double per_tap = 1 + 0.5 / k.t, fixed = 2 + turning(p, k);
+    if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
+    if (!target.fma) per_tap *= 1.35;
+    if (k.k == 0) {
+        // Few sums in flight wait for each other, those of many taps most. Emerald Rapids, us with (v, t) = (32, 8),
+        // (16, 8), (16, 1): 64 x 300 channels, 10 steps, K = 21: 207, -, 413; 16 x 64, 100 steps, K = 31: 81, 91, 155.
+        const double in_flight = std::max(1.0, static_cast<double>(k.v) / target.lanes) * k.t * k.m;
+        per_tap = std::max({per_tap, 6.4 / in_flight, target.intel() ? std::min(8.9 / in_flight, 1.2) : 0});
+        per_tap += any_taps_per_tap;
+        fixed += any_taps_fixed;
+    } else if (k.k >= 13) {
+        per_tap += 0.15;  // 16 x 64 channels, 200 steps, K = 15, us: 115, and 104 with the kernel of any taps
+    }
+    per_tap *= std::max(1.0, static_cast<double>(target.lanes) / k.v);
+    if (std::string_view(k.activation) != activation_kernel(g.activation, g.activation_params).function)
+        fixed += elementwise;
+    const double M = static_cast<double>(g.depth_multiplier);
+    return batch * rows * channels * M * (static_cast<double>(g.kernel_size) * per_tap + fixed);
 }
 
 }  // namespace
 
 double predicted_cost(const Problem& p, const ConvKernel& k) {
     if (on_device(k.family)) return device_cost(p, k);
+    if (turned(p, k)) return turned_cost(p, k);
     const dwc_problem& g = p.given;
     const double K = static_cast<double>(g.kernel_size), M = static_cast<double>(g.depth_multiplier);
     const double rows = static_cast<double>(p.out_length), C = static_cast<double>(g.channels);
-    const double batch = static_cast<double>(g.batch);
     const double lanes = targets()[k.target].lanes;
     const bool x86 = targets()[k.target].processor == std::string_view("x86_64"), intel = targets()[k.target].intel();
     double outputs = 0, per_tap = 1, fixed = 2;  // slots a tap and an output take
@@ -214,16 +245,6 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             if (intel && k.k == 0) per_tap = std::max(per_tap, std::min(11.5 / in_flight, 1.45));
             if (k.stride == 0 && g.stride < 3) per_tap *= 1.3;  // loads are not shared between steps
             if (k.v < lanes) per_tap *= lanes / k.v;
-            if (turned(p, k)) {
-                if (!targets()[k.target].fma) per_tap *= 1.35;
-                // Small tiles wait for every sum of many taps: 64 x 300 channels, 10 steps, K = 21, us with (v, t) =
-                // (32, 8) and (16, 1): 207, 413.
-                if (k.k == 0) per_tap = std::max(per_tap, 0.8 * waiting);
-                outputs = phases * round_up(rows / phases, k.t) * M;
-                outputs *= merges_sequences(p, k) ? round_up(C * batch, k.v) / batch : round_up(C, k.v);
-                fixed += turning_cost(p, k);
-                break;
-            }
             // Where x and y stay in a second-level cache, smaller tiles do better; beyond, more rows read x less.
             // Measured on x86; elsewhere all tiles pay as one of six rows does.
             if (p.bytes <= second_level_bytes && !(intel && K <= 8))
@@ -256,7 +277,7 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
             if (k.k == 0 && k.block == 8) per_tap = 1.4;
             if (rows < tile) fixed += 4;
             // Staging, of which every other element is a shuffle and any other one a load of its own.
-            if (g.stride > 1) fixed += g.stride == 2 ? 10 : 2.5 * lanes * static_cast<double>(g.stride);
+            if (g.stride > 1) fixed += g.stride == 2 ? 5.2 + 1.3 * lanes : 2.5 * lanes * static_cast<double>(g.stride);
             fixed += (k.k && x86 ? 80 : 200) * lanes / round_up(rows, tile);  // one row after the other
             break;
         }
@@ -276,11 +297,11 @@ double predicted_cost(const Problem& p, const ConvKernel& k) {
         case Family::gpuncl:
             break;
     }
-    if (k.k == 0) fixed += 2, per_tap += 0.05;
+    if (k.k == 0) fixed += any_taps_fixed, per_tap += any_taps_per_tap;
     if (planar(p, k)) fixed += 2.5 * lanes;  // outputs are moved one by one
     const std::string_view wanted = activation_kernel(g.activation, g.activation_params).function;
-    if (wanted != k.activation) fixed += 6;  // another pass over the tile in L1
-    return batch * outputs * (K * per_tap + fixed);
+    if (wanted != k.activation) fixed += elementwise;
+    return static_cast<double>(g.batch) * outputs * (K * per_tap + fixed);
 }
 
 int64_t phase_rows(const Problem& p) {

@@ -72,7 +72,7 @@ class TurnedRunner final : public Runner {
     int64_t x_row() const { return round_up(wide_, line); }
     int64_t y_row() const { return round_up(wide_ * multiples_, line); }
 
-    // As many lanes as there is room for whole rows of, and where the least have none as many steps as there is.
+    // As many lanes as pay and there is room for whole rows of; where the least have none, as many steps as there is.
     void plan_tile() {
         const int64_t v = kernel_.v, lanes = period_, room = tile_elements();
         int64_t longest = 0;
@@ -80,10 +80,13 @@ class TurnedRunner final : public Runner {
         const int64_t whole_rows = steps_read(computed(longest)) + computed(longest) * multiples_;
         const int64_t unit = lanes >= line ? std::max(v, line) : v;
         wide_ = unit;
-        // Blocks of lanes overlap or, where sequences are merged, divide the period: no more of them than need be.
+        // The last block of lanes overlaps the one before, a block of merged sequences divides the period, and every
+        // block has its calls, which take about as long as 256 outputs.
+        int64_t least_work = INT64_MAX;
         for (int64_t wide = unit; wide < lanes + unit && round_up(wide, line) * whole_rows <= room; wide += unit) {
-            const auto computed_lanes = [&](int64_t w) { return merged_ ? lanes % w : round_up(lanes, w); };
-            if (computed_lanes(wide) <= computed_lanes(wide_)) wide_ = wide;
+            const int64_t work = (lanes + wide - 1) / wide * (wide + 256 / longest);
+            if (work > least_work || (merged_ && lanes % wide)) continue;
+            wide_ = wide, least_work = work;
         }
         wide_ = std::min(wide_, lanes);
 

@@ -49,7 +49,7 @@ DWC_INLINE void four_rows(float* dst, int64_t dst_row, const float* src, int64_t
 
 #if defined(__x86_64__)
 
-#define DWC_AVX2 __attribute__((target("avx2")))
+#define DWC_AVX2 __attribute__((target("avx2,prfchw")))
 DWC_AVX2 DWC_INLINE void eight_rows(float* dst, int64_t dst_row, const float* src, int64_t src_row, int rows) {
     const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32(rows), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     __m256 v[4];
@@ -66,7 +66,7 @@ DWC_AVX2 DWC_INLINE void eight_rows(float* dst, int64_t dst_row, const float* sr
     _mm256_maskstore_ps(dst + 3 * dst_row, inside, _mm256_shuffle_ps(high01, high23, 0xee));
 }
 
-#define DWC_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl")))
+#define DWC_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,prfchw")))
 DWC_AVX512 DWC_INLINE void sixteen_rows(float* dst, int64_t dst_row, const float* src, int64_t src_row, int rows) {
     const auto inside = static_cast<__mmask16>((1u << rows) - 1);
     __m512 v[4];
@@ -88,19 +88,22 @@ DWC_AVX512 DWC_INLINE void sixteen_rows(float* dst, int64_t dst_row, const float
 
 // The longer side goes inside: rows are read from end to end a band at a time, or written so, four at a time, which
 // spares the few entries that CPUs have for the pages of stores. The last four columns overlap those before them.
-#define DWC_BLOCKS(block, lanes)                                                         \
-    const int64_t bands = (m.rows + lanes - 1) / lanes, fours = (m.columns + 3) / 4;     \
-    const bool along_rows = m.columns >= m.rows;                                         \
-    for (int64_t outer = 0; outer < (along_rows ? bands : fours); ++outer)               \
-        for (int64_t inner = 0; inner < (along_rows ? fours : bands); ++inner) {         \
-            const int64_t i = (along_rows ? outer : inner) * lanes;                      \
-            const int64_t j = std::min((along_rows ? inner : outer) * 4, m.columns - 4); \
-            float* to = m.dst + j * m.dst_row + i;                                       \
-            const float* from = m.src + i * m.src_row + j;                               \
-            if (m.rows - i >= lanes)                                                     \
-                block(to, m.dst_row, from, m.src_row, lanes);                            \
-            else                                                                         \
-                block(to, m.dst_row, from, m.src_row, static_cast<int>(m.rows - i));     \
+// Stores across lines of memory wait for both; lines asked for before the shuffles come in time (rows of 100 in the
+// second-level cache of an Emerald Rapids: a fifth of the time of a whole convolution).
+#define DWC_BLOCKS(block, lanes)                                                                  \
+    const int64_t bands = (m.rows + lanes - 1) / lanes, fours = (m.columns + 3) / 4;              \
+    const bool along_rows = m.columns >= m.rows;                                                  \
+    for (int64_t outer = 0; outer < (along_rows ? bands : fours); ++outer)                        \
+        for (int64_t inner = 0; inner < (along_rows ? fours : bands); ++inner) {                  \
+            const int64_t i = (along_rows ? outer : inner) * lanes;                               \
+            const int64_t j = std::min((along_rows ? inner : outer) * 4, m.columns - 4);          \
+            float* to = m.dst + j * m.dst_row + i;                                                \
+            const float* from = m.src + i * m.src_row + j;                                        \
+            for (int c = 0; !along_rows && c < 4; ++c) __builtin_prefetch(to + c * m.dst_row, 1); \
+            if (m.rows - i >= lanes)                                                              \
+                block(to, m.dst_row, from, m.src_row, lanes);                                     \
+            else                                                                                  \
+                block(to, m.dst_row, from, m.src_row, static_cast<int>(m.rows - i));              \
         }
 
 void plain(const Matrix m){DWC_BLOCKS(four_rows, 4)}
