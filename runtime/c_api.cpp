@@ -120,8 +120,8 @@ dwc_status dwc_kernel_cost(const dwc_problem* problem, const dwc_kernel_row* row
         if (const dwc_status status = dwc::resolve(problem, &p, error)) return status;
         dwc::ConvKernel kernel;
         if (const dwc_status status = dwc::kernel_of_row(*row, &kernel, error)) return status;
-        if (const std::string why = dwc::refusal(p, kernel); !why.empty())
-            return fail(error, DWC_ERROR_UNSUPPORTED, "%s", why.c_str());
+        if (const dwc::Refusal why = dwc::refusal(p, kernel))
+            return fail(error, DWC_ERROR_UNSUPPORTED, "%s", why.text().c_str());
         *cost = dwc::predicted_cost(p, kernel);
         return DWC_OK;
     } catch (const std::exception&) {
@@ -143,8 +143,9 @@ dwc_status dwc_explain(const dwc_problem* problem, const dwc_options* given, dwc
         for (const bool chosen : {true, false})
             for (const dwc::Candidate& c : s.candidates) {
                 if ((c.kernel == s.chosen) != chosen) continue;
-                const dwc_candidate line{c.kernel->name, dwc::targets()[c.kernel->target].name,
-                                         chosen ? s.reason.c_str() : c.reason.c_str(), chosen, c.eligible};
+                const std::string reason = chosen ? s.reason : dwc::why_not(c, s);
+                const dwc_candidate line{c.kernel->name, dwc::targets()[c.kernel->target].name, reason.c_str(), chosen,
+                                         c.eligible()};
                 callback(user, &line);
             }
         return DWC_OK;

@@ -14,7 +14,7 @@ namespace {
 // Elements along a line that tap offsets span at most: a view of 16 of them stays below 2^31.
 constexpr int64_t longest_reach = int64_t{1} << 27;
 
-constexpr const char* too_far = "the kernel reaches too far for 32-bit offsets";
+constexpr Refusal too_far{"the kernel reaches too far for 32-bit offsets"};
 
 // Steps that the staged phases of a line hold at most for a tile of outputs: see Phases in stage.hpp.
 int64_t reach(const Problem& p, int64_t tile) {
@@ -23,39 +23,39 @@ int64_t reach(const Problem& p, int64_t tile) {
 }
 
 // Why a kernel for nlc cannot compute tiles of ncl turned round, or nothing.
-std::string refusal_to_turn(const Problem& p, const ConvKernel& k) {
+Refusal refusal_to_turn(const Problem& p, const ConvKernel& k) {
     constexpr int64_t most_steps = 1 << 14;  // of the smallest tile
     const dwc_problem& g = p.given;
-    if (targets()[k.target].processor != std::string_view("x86_64")) return "for layout nlc";
-    if (k.dtype != DWC_F32) return "only tiles of f32 are turned round";
-    if (k.m == 0) return "for layout nlc";
+    if (targets()[k.target].processor != std::string_view("x86_64")) return {"for layout nlc"};
+    if (k.dtype != DWC_F32) return {"only tiles of f32 are turned round"};
+    if (k.m == 0) return {"for layout nlc"};
     const int64_t least = saturating_product(g.dilation, k.t);
-    if (least > most_steps / g.stride || p.effective_kernel > most_steps) return "a tile would hold too many steps";
+    if (least > most_steps / g.stride || p.effective_kernel > most_steps) return {"a tile would hold too many steps"};
     if (g.channels < k.v && !merges_sequences(p, k))
-        return text("needs %d channels, there are %lld", k.v, static_cast<long long>(g.channels));
+        return {"needs %lld channels, there are %lld", nullptr, {k.v, static_cast<long long>(g.channels)}};
     return {};
 }
 
 // What a device's kernel asks of the problem besides layout, kernel size, multiplier and dtype.
-std::string device_refusal(const Problem& p, const ConvKernel& k) {
+Refusal device_refusal(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
-    if (k.stride && (g.stride > 1 || g.dilation > 1)) return "compiled for neighbouring taps";
+    if (k.stride && (g.stride > 1 || g.dilation > 1)) return {"compiled for neighbouring taps"};
     // Times are counted in 32 bits, beyond the last tile's end as well.
     const int64_t beyond = std::max({g.pad_left, p.effective_kernel, saturating_product(p.out_length + 64, g.stride)});
     if (beyond > largest_span / 4) return too_far;
     const int64_t sequences = device_batch(p);
-    if (sequences == 0) return "one sequence spans 2^31 elements or more";
+    if (sequences == 0) return {"one sequence spans 2^31 elements or more"};
     const bool opencl = targets()[k.target].device == DeviceKind::opencl;
-    if (sequences < g.batch && opencl) return "an OpenCL buffer of 2^31 elements or more cannot be cut";
+    if (sequences < g.batch && opencl) return {"an OpenCL buffer of 2^31 elements or more cannot be cut"};
     if (k.v == 1) return {};
     const auto whole = [&](int64_t elements) { return elements % k.v == 0; };
     const bool y_whole = (g.batch == 1 || whole(p.y.n)) && (p.out_length == 1 || p.y.t == 1 || whole(p.y.t)) &&
                          (p.out_channels == 1 || p.y.c == 1 || whole(p.y.c));
     const bool x_whole = (g.batch == 1 || whole(p.x.n)) && (g.length == 1 || whole(p.x.t));
     if (k.family == Family::gpuncl && !(whole(p.out_length) && y_whole))
-        return text("needs rows of y of whole vectors of %d", k.v);
+        return {"needs rows of y of whole vectors of %lld", nullptr, {k.v}};
     if (k.family == Family::gpunlc && !(whole(g.channels) && y_whole && x_whole))
-        return text("needs whole vectors of %d channels", k.v);
+        return {"needs whole vectors of %lld channels", nullptr, {k.v}};
     return {};
 }
 
@@ -71,53 +71,55 @@ int64_t device_batch(const Problem& p) {
     return std::clamp<int64_t>((most - one) / apart + 1, 1, std::max<int64_t>(g.batch, 1));
 }
 
-std::string refusal(const Problem& p, const ConvKernel& k) {
+Refusal refusal(const Problem& p, const ConvKernel& k) {
     const dwc_problem& g = p.given;
     const auto number = [](int64_t v) { return static_cast<long long>(v); };
-    if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return "other dtype";
+    if (g.x_dtype != k.dtype || g.w_dtype != k.dtype || g.y_dtype != k.dtype) return {"other dtype"};
     const dwc_layout layout = k.family == Family::width || k.family == Family::gpuncl ? DWC_NCL : DWC_NLC;
     const bool step = is_step(p) && k.family == Family::flat, turn = turned(p, k);
-    if (g.layout != layout && !step && !turn) return layout == DWC_NCL ? "for layout ncl" : "for layout nlc";
-    if (k.k && k.k != g.kernel_size) return text("compiled for kernel_size %d", k.k);
+    if (g.layout != layout && !step && !turn) return {layout == DWC_NCL ? "for layout ncl" : "for layout nlc"};
+    if (k.k && k.k != g.kernel_size) return {"compiled for kernel_size %lld", nullptr, {k.k}};
     const bool one_by_one = planar(p, k) || (turn && k.m == 1);
-    if (k.m && k.m != g.depth_multiplier && !one_by_one) return text("compiled for depth_multiplier %d", k.m);
+    if (k.m && k.m != g.depth_multiplier && !one_by_one) return {"compiled for depth_multiplier %lld", nullptr, {k.m}};
 
     const ActivationKernel wanted = activation_kernel(g.activation, g.activation_params);
     if (std::string_view(k.activation) != "linear" && std::string_view(k.activation) != wanted.function)
-        return text("fuses %s", k.activation);
+        return {"fuses %s", k.activation};
     if (k.dtype != DWC_F32 && std::string_view(k.activation) != wanted.function)
-        return "elementwise activations run on f32 outputs only";
+        return {"elementwise activations run on f32 outputs only"};
 
     switch (k.family) {
         case Family::gpunlc:
         case Family::gpuncl:
             return device_refusal(p, k);
         case Family::channels:
-            if (k.stride && k.stride != g.stride) return text("compiled for stride %d", k.stride);
+            if (k.stride && k.stride != g.stride) return {"compiled for stride %lld", nullptr, {k.stride}};
             if (turn) return refusal_to_turn(p, k);
-            if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
+            if (g.channels < k.v) return {"needs %lld channels, there are %lld", nullptr, {k.v, number(g.channels)}};
             if (k.t > 1 && static_cast<double>(g.dilation) * static_cast<double>(p.y.t) * k.t > 0x7fffffff)
-                return "the rows of a tile lie too far apart for 32-bit strides";
+                return {"the rows of a tile lie too far apart for 32-bit strides"};
             if (phase_rows(p) < k.t)
-                return text("needs %d outputs in a row, there are %lld", k.t, number(phase_rows(p)));
+                return {"needs %lld outputs in a row, there are %lld", nullptr, {k.t, number(phase_rows(p))}};
             break;
         case Family::width:
             if (reach(p, int64_t{k.v} * k.t) > longest_reach) return too_far;
-            if (k.k && g.stride > 1) return "compiled for stride 1";
+            if (k.k && g.stride > 1) return {"compiled for stride 1"};
             break;
         case Family::flat: {
             if (step) {
-                if (k.t > 1) return "a step has one output in a row";
-                if (g.channels < k.v) return text("needs %d channels, there are %lld", k.v, number(g.channels));
+                if (k.t > 1) return {"a step has one output in a row"};
+                if (g.channels < k.v)
+                    return {"needs %lld channels, there are %lld", nullptr, {k.v, number(g.channels)}};
                 if (p.effective_kernel > longest_reach / g.channels) return too_far;
                 break;
             }
             const int64_t period = flat_period(g.channels, k.v);
-            if (g.channels > 64) return "for at most 64 channels";
+            if (g.channels > 64) return {"for at most 64 channels"};
             if (reach(p, period / g.channels * k.t) > longest_reach / g.channels) return too_far;
-            if (p.x.t != g.channels || p.y.t != p.out_channels) return "needs time steps that touch";
-            if (planar(p, k) && period * g.depth_multiplier * k.t > 4096) return "its planes do not fit their tile";
-            if (period * g.depth_multiplier > 4096) return text("a period would hold %lld positions", number(period));
+            if (p.x.t != g.channels || p.y.t != p.out_channels) return {"needs time steps that touch"};
+            if (planar(p, k) && period * g.depth_multiplier * k.t > 4096) return {"its planes do not fit their tile"};
+            if (period * g.depth_multiplier > 4096)
+                return {"a period would hold %lld positions", nullptr, {number(period)}};
             break;
         }
     }
@@ -313,6 +315,8 @@ bool is_step(const Problem& p) {
     const dwc_problem& g = p.given;
     return g.stateful && g.length == 1 && g.x_dtype == DWC_F32 && p.x.c == 1 && p.y.c == 1;
 }
+
+std::string Refusal::text() const { return word ? dwc::text(format, word) : dwc::text(format, numbers[0], numbers[1]); }
 
 bool planar(const Problem& p, const ConvKernel& k) {
     return k.m == 1 && !on_device(k.family) && p.given.depth_multiplier > 1 && k.dtype == DWC_F32 && !turned(p, k);

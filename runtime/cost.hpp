@@ -8,8 +8,17 @@
 
 namespace dwc {
 
-// Why `kernel` cannot compute the problem, or empty.
-std::string refusal(const Problem& problem, const ConvKernel& kernel);
+// Why a kernel is not for a problem: false where it is. Plans ask hundreds of kernels, so it becomes a sentence only
+// where somebody reads it.
+struct Refusal {
+    const char* format = nullptr;  // of printf: for `word`, or else for numbers
+    const char* word = nullptr;
+    long long numbers[2] = {};
+    explicit operator bool() const { return format; }
+    std::string text() const;
+};
+// Why `kernel` cannot compute the problem.
+Refusal refusal(const Problem& problem, const ConvKernel& kernel);
 
 // Predicted cost in multiply-add slots of one lane: the lanes a kernel computes, waste included, times how far from the
 // peak its inner loop runs. The factors were measured on Zen 4 (2 x 512-bit halves), f32, 2026-11-22, and order the

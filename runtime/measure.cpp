@@ -118,7 +118,7 @@ class Contestant {
 std::vector<const ConvKernel*> order_of(const Selection& s) {
     std::vector<const Candidate*> others;
     for (const Candidate& c : s.candidates)
-        if (c.eligible && c.kernel != s.chosen && c.kernel->target == s.chosen->target) others.push_back(&c);
+        if (c.eligible() && c.kernel != s.chosen && c.kernel->target == s.chosen->target) others.push_back(&c);
     std::stable_sort(others.begin(), others.end(),
                      [](const Candidate* a, const Candidate* b) { return a->cost < b->cost; });
     std::vector<const ConvKernel*> kernels = {s.chosen};

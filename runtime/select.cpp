@@ -69,9 +69,9 @@ dwc_status choose_forced(const Problem& problem, const Wish& wish, Selection* s,
         if (!target.supported())
             return fail(error, DWC_ERROR_FORCED_KERNEL, "force_kernel=%s: this CPU does not support its target",
                         c.kernel->name);
-        if (const std::string why = refusal(problem, *c.kernel); !why.empty())
+        if (const Refusal why = refusal(problem, *c.kernel))
             return fail(error, DWC_ERROR_FORCED_KERNEL, "force_kernel=%s: cannot compute %s: %s", c.kernel->name,
-                        problem.key().c_str(), why.c_str());
+                        problem.key().c_str(), why.text().c_str());
         s->chosen = c.kernel;
         s->reason = "forced";
         return DWC_OK;
@@ -84,7 +84,7 @@ dwc_status choose_forced(const Problem& problem, const Wish& wish, Selection* s,
 const Candidate* least_work(const std::vector<Candidate>& candidates, int target, bool recorded) {
     const Candidate* first = nullptr;
     for (const Candidate& c : candidates)
-        if (c.eligible && c.kernel->target == target && c.kernel->recorded == recorded &&
+        if (c.eligible() && c.kernel->target == target && c.kernel->recorded == recorded &&
             (!first || c.cost < first->cost))
             first = &c;
     return first;
@@ -111,43 +111,30 @@ Answer answer(const Problem& problem, const Wish& wish, const Knowledge& knowled
 }
 
 std::vector<Candidate> candidates_of(const Problem& problem, const Wish& wish, const Knowledge& knowledge, int limit) {
-    std::vector<Candidate> candidates;
-    for (const ConvKernel* row : knowledge.kernels) {
-        const ConvKernel& kernel = *row;
-        Candidate c{&kernel, false, 0, {}};
-        const Target& target = targets()[kernel.target];
-        if (target.on_device() && kernel.target != limit)  // no driver is asked
-            c.reason = "a device's: runs where its target or its memory is asked for";
+    // Of each target: why none of its kernels is asked, if so.
+    std::vector<Refusal> targets_refused;
+    for (int t = 0; t < static_cast<int>(targets().size()); ++t) {
+        const Target& target = targets()[t];
+        Refusal refused;
+        if (target.on_device() && t != limit)  // no driver is asked
+            refused = {"a device's: runs where its target or its memory is asked for"};
         else if (knowledge.this_machine && !target.supported())
-            c.reason = "this CPU does not support its target";
-        else if (!wish.target.empty() && kernel.target != limit)
-            c.reason = "target " + wish.target + " is forced";
-        else if (!ancestor_or_self(kernel.target, limit))
-            c.reason = "not on the way from the best target to its ancestors";
-        else
-            c.reason = refusal(problem, kernel);
-        if (c.reason.empty()) {
-            c.eligible = true;
-            c.cost = predicted_cost(problem, kernel);
-        }
-        candidates.push_back(std::move(c));
+            refused = {"this CPU does not support its target"};
+        else if (!wish.target.empty() && t != limit)
+            refused = {"target %s is forced", targets()[limit].name};
+        else if (!ancestor_or_self(t, limit))
+            refused = {"not on the way from the best target to its ancestors"};
+        targets_refused.push_back(refused);
+    }
+    std::vector<Candidate> candidates;
+    candidates.reserve(knowledge.kernels.size());
+    for (const ConvKernel* kernel : knowledge.kernels) {
+        Candidate c{kernel, 0, targets_refused[kernel->target]};
+        if (c.eligible()) c.refused = refusal(problem, *kernel);
+        if (c.eligible()) c.cost = predicted_cost(problem, *kernel);
+        candidates.push_back(c);
     }
     return candidates;
-}
-
-// Why each of the others lost.
-void explain_losers(const Problem& problem, Selection* s) {
-    const double least = std::max(predicted_cost(problem, *s->chosen), 1e-9);
-    for (Candidate& c : s->candidates) {
-        if (!c.eligible) continue;
-        if (c.kernel == s->chosen)
-            c.reason = s->reason;
-        else if (c.kernel->target != s->chosen->target)
-            c.reason = "target below the one chosen";
-        else
-            c.reason = text("predicted %.2f times the work of the chosen kernel", c.cost / least) +
-                       (c.kernel->recorded ? "; compiled for records and tuning only" : "");
-    }
 }
 
 }  // namespace
@@ -157,6 +144,15 @@ int best_target() {
     for (size_t i = 0; i < all.size(); ++i)
         if (!all[i].on_device() && all[i].supported()) return static_cast<int>(i);
     return -1;
+}
+
+std::string why_not(const Candidate& c, const Selection& s) {
+    if (!c.eligible()) return c.refused.text();
+    if (!s.chosen) return {};
+    if (c.kernel == s.chosen) return s.reason;
+    if (c.kernel->target != s.chosen->target) return "target below the one chosen";
+    return text("predicted %.2f times the work of the chosen kernel", c.cost / s.least) +
+           (c.kernel->recorded ? "; compiled for records and tuning only" : "");
 }
 
 Wish wish_of(const dwc_options& options) {
@@ -198,7 +194,7 @@ dwc_status select(const Problem& problem, const Wish& wish, const Knowledge& kno
                 s.reason += ", as the memory asks";
         }
     }
-    if (s.chosen) explain_losers(problem, &s);
+    if (s.chosen) s.least = std::max(predicted_cost(problem, *s.chosen), 1e-9);
     *selection = std::move(s);
     return DWC_OK;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost.hpp"
 #include "problem.hpp"
 #include "records.hpp"
 #include "registry.hpp"
@@ -39,9 +40,9 @@ int best_target();
 
 struct Candidate {
     const ConvKernel* kernel;
-    bool eligible;
-    double cost;         // predicted lane-cycles; smaller is better; only where eligible
-    std::string reason;  // why not, or what it would cost
+    double cost;      // predicted lane-cycles; smaller is better; only where eligible
+    Refusal refused;  // why not
+    bool eligible() const { return !refused; }
 };
 
 struct Selection {
@@ -50,7 +51,10 @@ struct Selection {
     std::vector<Candidate> candidates;  // one per kernel, in the order of `kernels`
     std::string slower_target;          // best target of this CPU where the chosen one is below it and was not forced
     bool tuned_here = false;            // the answer was measured on this machine for this problem or class
+    double least = 0;                   // predicted cost of the chosen kernel
 };
+// Why a candidate was not chosen.
+std::string why_not(const Candidate& candidate, const Selection& selection);
 
 // The chain: what is forced; what was tuned on this machine; then, on the best target and after it on its parents: the
 // records of the problem's class, of the nearest class, the default order. (A record compares kernels of one target, so

@@ -44,7 +44,7 @@ std::vector<Near> nearest_first(const Problem& problem, const ClassKey& key, int
         const auto distance = class_distance(e.key, key, true);
         if (!distance || *distance > farthest_class) continue;
         const Candidate* c = named(candidates, e.record.kernel);
-        if (!c || !c->eligible || !class_distance(e.key, key, c->kernel->k == 0)) continue;
+        if (!c || !c->eligible() || !class_distance(e.key, key, c->kernel->k == 0)) continue;
         // Another machine's word on the same class counts before this one's on another class.
         near.push_back({*distance, cpu != e.record.cpu, problem_distance(e.problem.given, problem.given), &e});
     }
@@ -60,9 +60,9 @@ double expected_ratio(const Evidence& e, const Candidate& kernel, const Candidat
                       const std::vector<Candidate>& candidates) {
     const Candidate* incumbent = named(candidates, e.record.incumbent);
     const ConvKernel& then = incumbent ? *incumbent->kernel : *choice.kernel;
-    constexpr double cannot_tell = (1 + most_expected_in_class) / 2;   // good enough within the class, and no further
-    if (!refusal(e.problem, *kernel.kernel).empty()) return HUGE_VAL;  // no such measurement can have been made
-    if (!refusal(e.problem, then).empty()) return cannot_tell;
+    constexpr double cannot_tell = (1 + most_expected_in_class) / 2;  // good enough within the class, and no further
+    if (refusal(e.problem, *kernel.kernel)) return HUGE_VAL;          // no such measurement can have been made
+    if (refusal(e.problem, then)) return cannot_tell;
     const double here = kernel.cost / std::max(choice.cost, 1e-9);
     const double there = predicted_cost(e.problem, *kernel.kernel) / std::max(predicted_cost(e.problem, then), 1e-9);
     return e.record.ratio * here / std::max(there, 1e-9);
@@ -110,7 +110,7 @@ Answer tuned_answer(const Problem& problem, int threads, const TunedTable& tuned
     for (const TunedEntry& e : tuned) {
         if (e.key != own) continue;
         const Candidate* c = named(candidates, e.kernel);
-        if (!c || !c->eligible) continue;
+        if (!c || !c->eligible()) continue;
         const std::tuple<bool, double, std::string_view> rank(e.problem != key,
                                                               problem_distance(e.fields, problem.given), e.problem);
         if (!best || rank < least) best = &e, least = rank, kernel = c;

@@ -116,8 +116,8 @@ dwc_status list_steps(const dwc_problem* problem, const dwc_kernel_row& row, boo
         return fail(error, DWC_ERROR_UNSUPPORTED, "%s: the steps of a stateful problem depend on its state",
                     p.key().c_str());
     p = simplest(p);
-    if (const std::string why = refusal(p, kernel); !why.empty())
-        return fail(error, DWC_ERROR_UNSUPPORTED, "%s: %s", p.key().c_str(), why.c_str());
+    if (const Refusal why = refusal(p, kernel))
+        return fail(error, DWC_ERROR_UNSUPPORTED, "%s: %s", p.key().c_str(), why.text().c_str());
     if (turned(p, kernel))
         return fail(error, DWC_ERROR_UNSUPPORTED, "%s: the steps of tiles turned round are not listed",
                     p.key().c_str());

@@ -103,7 +103,7 @@ TEST(SelectionByRecords, ExactProblem) {
               "record of this problem: 0.80 of the time of t4 (this cpu, 2026-11-22T00:00:00Z), target forced");
     for (const dwc::Candidate& c : s.candidates)
         if (c.kernel == s.chosen) {
-            EXPECT_EQ(c.reason, s.reason);
+            EXPECT_EQ(dwc::why_not(c, s), s.reason);
         }
 }
 
