@@ -57,7 +57,7 @@ TEST(Turned, AnyStridesAndThreads) {
     int tried = 0;
     for (const char* text :
          {"f32_ncl_n5_l40_c3_k7_m2_s1_d1_pl3_pr3_bias_relu", "f32_ncl_n7_l9_c13_k4_m1_s1_d2_pl6_pr0_bias_linear",
-          "f32_ncl_n3_l50_c37_k5_m3_s2_d1_pl2_pr2_bias_linear",
+          "f32_ncl_n61_l12_c3_k5_m1_s1_d1_pl4_pr0_bias_linear", "f32_ncl_n3_l50_c37_k5_m3_s2_d1_pl2_pr2_bias_linear",
           "f32_ncl_n2_l300_c18_k90_m1_s1_d1_pl89_pr0_nobias_linear",
           "f32_ncl_n1_l700_c70_k9_m1_s3_d4_pl20_pr40_bias_linear"})
         for (const int64_t apart : {0, 1, 24}) {

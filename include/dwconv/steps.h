@@ -94,8 +94,8 @@ typedef int (*dwc_step_callback)(void *user, const dwc_step *step);
 /* Calls back once a step, in order. The kernel is taken to compute the problem's activation itself, whichever its row
  * names. `row` as in dwc_kernel_cost; `info` may be NULL and is filled before the first callback.
  * `finite`: all weights are finite, so that taps which read only zeros may be left out (a sum that is a negative zero
- * may then stay one). DWC_ERROR_UNSUPPORTED, and why, where the kernel cannot compute the problem, and for a stateful
- * one, whose steps depend on the state. */
+ * may then stay one). DWC_ERROR_UNSUPPORTED, and why, where the kernel cannot compute the problem, for a stateful one,
+ * whose steps depend on the state, and for a kernel of nlc on a problem in ncl, whose turned tiles are not listed. */
 DWC_API dwc_status dwc_kernel_steps(const dwc_problem *problem, const dwc_kernel_row *row, int32_t finite,
                                     dwc_steps_info *info, dwc_step_callback callback, void *user, dwc_error *error);
 
