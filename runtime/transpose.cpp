@@ -87,9 +87,10 @@ DWC_AVX512 DWC_INLINE void sixteen_rows(float* dst, int64_t dst_row, const float
 #endif
 
 // The longer side goes inside: rows are read from end to end a band at a time, or written so, four at a time, which
-// spares the few entries that CPUs have for the pages of stores. The last four columns overlap those before them.
-// Stores across lines of memory wait for both; lines asked for before the shuffles come in time (rows of 100 in the
-// second-level cache of an Emerald Rapids: a fifth of the time of a whole convolution).
+// spares the few entries that CPUs have for the pages of stores. The last four columns overlap those before them; a few
+// rows left over are not worth long vectors (1024 rows of 4 elements, K = 4: 5.0 and 2.5 us for the whole
+// convolution). Stores across lines of memory wait for both; lines asked for before the shuffles come in time (rows of
+// 100 in the second-level cache of an Emerald Rapids: a fifth of the time of a whole convolution).
 #define DWC_BLOCKS(block, lanes)                                                                  \
     const int64_t bands = (m.rows + lanes - 1) / lanes, fours = (m.columns + 3) / 4;              \
     const bool along_rows = m.columns >= m.rows;                                                  \
@@ -102,15 +103,16 @@ DWC_AVX512 DWC_INLINE void sixteen_rows(float* dst, int64_t dst_row, const float
             for (int c = 0; !along_rows && c < 4; ++c) __builtin_prefetch(to + c * m.dst_row, 1); \
             if (m.rows - i >= lanes)                                                              \
                 block(to, m.dst_row, from, m.src_row, lanes);                                     \
+            else if (m.rows - i <= 4)                                                             \
+                four_rows(to, m.dst_row, from, m.src_row, static_cast<int>(m.rows - i));          \
             else                                                                                  \
                 block(to, m.dst_row, from, m.src_row, static_cast<int>(m.rows - i));              \
         }
 
-void plain(const Matrix m){DWC_BLOCKS(four_rows, 4)}
+void plain(const Matrix m) { DWC_BLOCKS(four_rows, 4); }
 #if defined(__x86_64__)
-DWC_AVX2 void avx2(const Matrix m){DWC_BLOCKS(eight_rows, 8)} DWC_AVX512 void avx512(const Matrix m) {
-    DWC_BLOCKS(sixteen_rows, 16)
-}
+DWC_AVX2 void avx2(const Matrix m) { DWC_BLOCKS(eight_rows, 8); }
+DWC_AVX512 void avx512(const Matrix m) { DWC_BLOCKS(sixteen_rows, 16); }
 #endif
 
 }  // namespace
